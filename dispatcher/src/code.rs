@@ -1,0 +1,30 @@
+//! What one isolate runs: a version of a tenant's worker, loaded.
+
+use std::sync::Arc;
+
+use bindery_wire::{Limits, Manifest, TenantId, VersionId};
+use bytes::Bytes;
+
+/// A version with everything that an isolate needs to start it.
+#[derive(Debug)]
+pub struct Code {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The tenant's name, for logs.
+    pub tenant_name: Arc<str>,
+    /// The worker's name.
+    pub worker: Arc<str>,
+    /// The version.
+    pub version: VersionId,
+    /// What the version is.
+    pub manifest: Manifest,
+    /// The bytes of the manifest's modules, in its order; source maps left out.
+    pub modules: Vec<(String, Bytes)>,
+    /// The worker's secrets that the version names.
+    pub secrets: Vec<(String, String)>,
+    /// The lowest of the server's, the tenant's and the version's limits.
+    pub limits: Limits,
+    /// Changes with every change of the worker's secrets or the tenant's limits: an isolate of
+    /// an older generation takes no new events.
+    pub generation: u64,
+}

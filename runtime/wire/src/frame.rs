@@ -1,0 +1,265 @@
+//! The frames of a line: what the dispatcher and one isolate say to each other.
+//!
+//! Nothing in a frame names a tenant: who speaks is known from the socket. Bodies have numbers;
+//! each side numbers the bodies that it sends, and moves no more bytes than the other side gave
+//! credit for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+use crate::log::{Exception, Record, Spent};
+use crate::manifest::ModuleKind;
+use crate::outcome::Outcome;
+
+/// A body of at most this many bytes, all there, travels inside the head.
+pub const BODY_INLINE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one chunk of a longer body.
+pub const CHUNK_BYTES_MAX: usize = 64 << 10;
+/// Bytes that a reader of a body lets its writer be ahead.
+pub const WINDOW_BYTES: u32 = 256 << 10;
+
+/// What the dispatcher says to an isolate.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Down<'a> {
+    /// Always first, and once: which code to run.
+    #[serde(borrow)]
+    Start(Start<'a>),
+    /// Run a handler.
+    Event(Event<'a>),
+    /// More of a body of the dispatcher's, within the credit given.
+    Chunk {
+        /// The body.
+        body: u32,
+        /// The bytes; not empty.
+        #[serde(with = "serde_bytes")]
+        bytes: &'a [u8],
+    },
+    /// The body is complete, or was cut off where it came from.
+    End {
+        /// The body.
+        body: u32,
+        /// Whether all of it was sent.
+        whole: bool,
+    },
+    /// More bytes of a body of the isolate's may be sent.
+    Credit {
+        /// The body.
+        body: u32,
+        /// How many more.
+        bytes: u32,
+    },
+    /// Nobody wants the rest of a body of the isolate's.
+    Unwanted {
+        /// The body.
+        body: u32,
+    },
+    /// Nobody waits for the event any more. Work that it asked to finish goes on, if `outcome`
+    /// is [`Outcome::Canceled`]; anything else ends the event now.
+    Cancel {
+        /// The event.
+        event: u32,
+        /// Why.
+        outcome: Outcome,
+    },
+    /// End when the events that run now have ended.
+    Stop,
+}
+
+/// Which code an isolate runs, with what, for good.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start<'a> {
+    /// The name of the module whose exports are the entrypoints.
+    pub main_module: &'a str,
+    /// Every module.
+    #[serde(borrow)]
+    pub modules: Vec<Module<'a>>,
+    /// What `env` holds.
+    pub env: Vec<(&'a str, EnvValue<'a>)>,
+    /// What the isolate and its events may use.
+    pub limits: Limits,
+    /// `YYYY-MM-DD`.
+    pub compat_date: &'a str,
+    /// Compatibility flags.
+    pub compat_flags: Vec<&'a str>,
+}
+
+/// One module with its bytes.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Module<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How an import of it reads.
+    pub kind: ModuleKind,
+    /// Its bytes.
+    #[serde(with = "serde_bytes")]
+    pub source: &'a [u8],
+    /// Compiled code that this engine build made of these bytes for this tenant.
+    #[serde(with = "serde_bytes")]
+    pub compiled: Option<&'a [u8]>,
+}
+
+/// What a name in `env` holds.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum EnvValue<'a> {
+    /// A string.
+    Text(&'a str),
+    /// A value, as the text of its JSON.
+    Json(&'a str),
+}
+
+/// A reason to run a handler.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event<'a> {
+    /// Its number on this line, never used again there.
+    pub event: u32,
+    /// The export whose handler runs; absent for `default`.
+    pub entrypoint: Option<&'a str>,
+    /// What happened.
+    #[serde(borrow)]
+    pub kind: EventKind<'a>,
+}
+
+/// What happened.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum EventKind<'a> {
+    /// An HTTP request.
+    #[serde(borrow)]
+    Fetch(Request<'a>),
+}
+
+/// An HTTP request.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request<'a> {
+    /// The method, as it was sent.
+    pub method: &'a str,
+    /// The whole URL.
+    pub url: &'a str,
+    /// Headers ([`crate::flat`]).
+    #[serde(with = "serde_bytes")]
+    pub headers: &'a [u8],
+    /// `request.cf`, as the text of its JSON.
+    pub cf: &'a str,
+    /// The body.
+    #[serde(borrow)]
+    pub body: Body<'a>,
+}
+
+/// The body of a request or response.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Body<'a> {
+    /// There is none.
+    None,
+    /// All of it.
+    Inline(#[serde(with = "serde_bytes")] &'a [u8]),
+    /// It follows in chunks.
+    Stream {
+        /// Its number on this line, never used again by this side.
+        body: u32,
+        /// How long it is, if that is known.
+        length: Option<u64>,
+    },
+    /// The other side's body of that number, which was not read: from an isolate only.
+    Passed {
+        /// The body.
+        body: u32,
+    },
+}
+
+/// What an isolate says to the dispatcher.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Up<'a> {
+    /// The modules were evaluated; events may come.
+    Started(Started),
+    /// They were not; the isolate ends.
+    Refused {
+        /// Whose fault: `Exception` or a limit.
+        spent: Spent,
+        /// What went wrong, with the position.
+        exception: Exception,
+    },
+    /// Compiled code of a module that had none.
+    Compiled {
+        /// The module.
+        name: &'a str,
+        /// The code.
+        #[serde(with = "serde_bytes")]
+        code: &'a [u8],
+    },
+    /// The head of an event's response.
+    #[serde(borrow)]
+    Head(Head<'a>),
+    /// More of a body of the isolate's, within the credit given.
+    Chunk {
+        /// The body.
+        body: u32,
+        /// The bytes; not empty.
+        #[serde(with = "serde_bytes")]
+        bytes: &'a [u8],
+    },
+    /// The body is complete, or failed where it was made.
+    End {
+        /// The body.
+        body: u32,
+        /// Whether all of it was sent.
+        whole: bool,
+    },
+    /// More bytes of a body of the dispatcher's may be sent. None was given at first.
+    Credit {
+        /// The body.
+        body: u32,
+        /// How many more.
+        bytes: u32,
+    },
+    /// The worker does not want the rest of a body of the dispatcher's.
+    Unwanted {
+        /// The body.
+        body: u32,
+    },
+    /// Something for the tenant's log.
+    Record {
+        /// The event it belongs to, if any.
+        event: Option<u32>,
+        /// When, in milliseconds since 1970.
+        at_ms: u64,
+        /// What.
+        record: Record,
+    },
+    /// The event has ended: nothing of it is left in the isolate.
+    Done {
+        /// The event.
+        event: u32,
+        /// How, and what it used.
+        spent: Spent,
+    },
+    /// The isolate takes no new events, finishes those it can, and ends.
+    Condemned {
+        /// Which limit made it so.
+        outcome: Outcome,
+    },
+}
+
+/// What a start found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// CPU time of evaluating the modules, in microseconds.
+    pub cpu_us: u64,
+    /// The exports and the handlers of each: `("default", ["fetch"])`.
+    pub entrypoints: Vec<(String, Vec<String>)>,
+    /// What the tenant should know, though it works.
+    pub warnings: Vec<String>,
+}
+
+/// The head of a response.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Head<'a> {
+    /// The event that it answers.
+    pub event: u32,
+    /// 200 to 599, or 101.
+    pub status: u16,
+    /// Headers ([`crate::flat`]).
+    #[serde(with = "serde_bytes")]
+    pub headers: &'a [u8],
+    /// The body.
+    #[serde(borrow)]
+    pub body: Body<'a>,
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod compat;
+pub mod control;
+pub mod flat;
+pub mod frame;
+pub mod id;
+pub mod limits;
+pub mod log;
+pub mod manifest;
+pub mod name;
+pub mod outcome;
+
+pub use id::{ContentHash, IsolateNumber, TenantId, VersionId};
+pub use limits::Limits;
+pub use manifest::Manifest;
+pub use outcome::Outcome;

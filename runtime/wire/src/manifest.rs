@@ -1,0 +1,172 @@
+//! What one version of one worker is. Data only; its id is the hash of its bytes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ContentHash, VersionId};
+use crate::limits::Lower;
+
+/// The format that [`Manifest::to_bytes`] writes. A newer program reads every older one.
+pub const FORMAT: u32 = 1;
+
+/// What one version of one worker is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`] of the program that wrote it.
+    pub format: u32,
+    /// The name of the module whose exports are the entrypoints.
+    pub main_module: String,
+    /// Every module by name.
+    pub modules: BTreeMap<String, Module>,
+    /// What `env` holds, by name.
+    pub bindings: BTreeMap<String, Binding>,
+    /// Which behaviour the worker was written for.
+    pub compat: Compat,
+    /// Limits lower than the tenant's.
+    pub limits: Lower,
+    /// Where `fetch` may go.
+    pub outbound: Outbound,
+    /// Whether the version is reached by name when it is not deployed.
+    pub previews: bool,
+}
+
+/// One module of a version. The bytes are elsewhere, under their hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// How an import of it reads.
+    pub kind: ModuleKind,
+    /// The hash of its bytes.
+    pub hash: ContentHash,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+/// How an import of a module reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModuleKind {
+    /// An ECMAScript module.
+    Es,
+    /// A string.
+    Text,
+    /// An `ArrayBuffer`.
+    Data,
+    /// A parsed JSON value.
+    Json,
+    /// A compiled `WebAssembly.Module`.
+    Wasm,
+    /// A source map of another module; never imported.
+    SourceMap,
+}
+
+/// What one name in `env` stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Binding {
+    /// A string, readable by whoever may read the manifest.
+    PlainText {
+        /// The string.
+        text: String,
+    },
+    /// A value, as the text of its JSON.
+    Json {
+        /// The JSON.
+        json: String,
+    },
+    /// A secret of the worker: the value is not part of the version.
+    SecretText,
+}
+
+/// Which behaviour a version was written for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compat {
+    /// `YYYY-MM-DD`.
+    pub date: String,
+    /// Flags, in the order given.
+    pub flags: Vec<String>,
+}
+
+/// Where a version's `fetch` may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outbound {
+    /// To public addresses.
+    #[default]
+    Public,
+    /// Nowhere.
+    None,
+}
+
+/// Why bytes are not a manifest that this program reads.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not JSON of this shape.
+    #[error("the manifest does not parse")]
+    Malformed(#[from] serde_json::Error),
+    /// Written by a newer program.
+    #[error("the manifest has format {0}; this program reads up to {FORMAT}")]
+    TooNew(u32),
+}
+
+impl Manifest {
+    /// The bytes that are stored and hashed: JSON, its maps in byte order of their keys.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings, numbers and maps with string keys only")
+    }
+
+    /// Reads what [`Manifest::to_bytes`] of this program or an older one wrote.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let Format { format } = serde_json::from_slice(bytes)?;
+        if format > FORMAT {
+            return Err(Error::TooNew(format));
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The version's id.
+    pub fn id(&self) -> VersionId {
+        VersionId::of(&self.to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Manifest {
+        let module = Module { kind: ModuleKind::Es, hash: ContentHash::of(b"1"), bytes: 1 };
+        Manifest {
+            format: FORMAT,
+            main_module: "index.js".into(),
+            modules: BTreeMap::from([("index.js".into(), module)]),
+            bindings: BTreeMap::from([
+                ("GREETING".into(), Binding::PlainText { text: "hi".into() }),
+                ("CFG".into(), Binding::Json { json: r#"{"b":1,"a":2}"#.into() }),
+                ("KEY".into(), Binding::SecretText),
+            ]),
+            compat: Compat { date: "2026-08-01".into(), flags: vec![] },
+            limits: Lower { cpu_ms: Some(50), ..Lower::default() },
+            outbound: Outbound::Public,
+            previews: true,
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_manifest_are_frozen() {
+        let bytes = example().to_bytes();
+        expect_test::expect_file!["../golden/manifest-1.json"]
+            .assert_eq(&String::from_utf8_lossy(&bytes));
+        assert_eq!(Manifest::from_bytes(&bytes).expect("reads"), example());
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_number() {
+        let bytes = Manifest { format: 2, ..example() }.to_bytes();
+        assert!(matches!(Manifest::from_bytes(&bytes), Err(Error::TooNew(2))));
+    }
+}
