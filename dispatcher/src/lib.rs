@@ -1,1 +1,16 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod clock;
+pub mod code;
+pub mod config;
+pub mod cordon;
+pub mod http;
+pub mod line;
+pub mod placement;
+pub mod problem;
+pub mod registry;
+pub mod server;
+pub mod tail;
+pub mod tasks;

@@ -1,1 +1,7 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod cordon;
+pub mod sandbox;
+
+mod isolate;
+mod sys;

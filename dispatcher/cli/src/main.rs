@@ -1,2 +1,107 @@
-//! Placeholder.
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod api;
+mod bench;
+mod capabilities;
+mod config;
+mod deploy;
+mod doctor;
+mod error;
+mod interrupt;
+mod output;
+mod secrets;
+mod serve;
+mod tail;
+mod tenants;
+mod versions;
+
+use std::process::ExitCode;
+
+use bindery_runtime::cordon::{self, Enclosure};
+use clap::{Parser, Subcommand};
+
+/// Runs many tenants' JavaScript on one machine, each in an isolate of its own
+#[derive(Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bindery serve
+  bindery deploy examples/hello --tenant acme
+  curl http://hello.acme.localhost:8787/
+  bindery tail acme
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(config::ServeArgs),
+    /// Upload a worker from a directory
+    #[command(after_help = deploy::EXAMPLES)]
+    Deploy(deploy::DeployArgs),
+    /// Follow console output, exceptions and outcomes
+    #[command(after_help = tail::EXAMPLES)]
+    Tail(tail::TailArgs),
+    /// Tenants, their tokens and their host names
+    #[command(after_help = tenants::EXAMPLES)]
+    Tenants(tenants::TenantsArgs),
+    /// Versions of a worker, and which one serves
+    #[command(after_help = versions::EXAMPLES)]
+    Versions(versions::VersionsArgs),
+    /// Secrets of a worker
+    #[command(after_help = secrets::EXAMPLES)]
+    Secrets(secrets::SecretsArgs),
+    /// Limits, defaults, bindings and compatibility dates of this build
+    #[command(after_help = capabilities::EXAMPLES)]
+    Capabilities(capabilities::CapabilitiesArgs),
+    /// Check kernel, limits, sandbox and disk
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::DoctorArgs),
+    /// Measure this machine
+    #[command(subcommand, after_help = bench::EXAMPLES)]
+    Bench(bench::BenchCommand),
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "cordon") {
+        // Before anything else: a cordon is closed while it has one thread and no open file.
+        let unsandboxed = arguments.next().is_some_and(|second| second == "--unsandboxed");
+        let enclosure = if unsandboxed { Enclosure::None } else { Enclosure::Sandbox };
+        return ExitCode::from(cordon::run(enclosure));
+    }
+    match Cli::try_parse() {
+        Ok(cli) => match cli.command.run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => error.report(),
+        },
+        Err(refusal) => {
+            // Help goes to stdout, everything else to stderr; nobody is left to tell if that fails.
+            let _ = refusal.print();
+            ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), error::Error> {
+        match self {
+            Self::Serve(args) => serve::run(&args),
+            Self::Deploy(args) => deploy::run(&args),
+            Self::Tail(args) => tail::run(args),
+            Self::Tenants(args) => tenants::run(&args),
+            Self::Versions(args) => versions::run(&args),
+            Self::Secrets(args) => secrets::run(&args),
+            Self::Capabilities(args) => capabilities::run(&args),
+            Self::Doctor(args) => doctor::run(&args),
+            Self::Bench(command) => bench::run(&command),
+        }
+    }
+}

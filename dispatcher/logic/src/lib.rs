@@ -1,1 +1,10 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod blame;
+pub mod failure;
+pub mod fair;
+pub mod header;
+pub mod live;
+pub mod place;
+pub mod route;

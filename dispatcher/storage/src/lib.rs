@@ -1,1 +1,13 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod blob;
+pub mod code;
+pub mod engine;
+pub mod key;
+pub mod memory;
+pub mod redb;
+pub mod tables;
+
+mod disk;
+mod plan;

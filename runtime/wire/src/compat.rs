@@ -20,13 +20,48 @@ pub struct Flag {
 
 /// Every flag that is accepted. Append only.
 pub const FLAGS: &[Flag] = &[
-    Flag { enable: "export_commonjs_default", disable: "export_commonjs_namespace", since: "2022-10-31", doc: "always on" },
-    Flag { enable: "streams_enable_constructors", disable: "streams_disable_constructors", since: "2022-11-30", doc: "always on" },
-    Flag { enable: "transformstream_enable_standard_constructor", disable: "transformstream_disable_standard_constructor", since: "2022-11-30", doc: "always on" },
-    Flag { enable: "enable_request_signal", disable: "disable_request_signal", since: "2026-08-01", doc: "always on" },
-    Flag { enable: "allow_eval_during_startup", disable: "disallow_eval_during_startup", since: "2025-06-01", doc: "always on" },
-    Flag { enable: "unhandled_rejection_after_microtask_checkpoint", disable: "no_unhandled_rejection_after_microtask_checkpoint", since: "2026-03-03", doc: "always on" },
-    Flag { enable: "global_fetch_strictly_public", disable: "global_fetch_private_origin", since: "2026-08-01", doc: "always on" },
+    Flag {
+        enable: "export_commonjs_default",
+        disable: "export_commonjs_namespace",
+        since: "2022-10-31",
+        doc: "always on",
+    },
+    Flag {
+        enable: "streams_enable_constructors",
+        disable: "streams_disable_constructors",
+        since: "2022-11-30",
+        doc: "always on",
+    },
+    Flag {
+        enable: "transformstream_enable_standard_constructor",
+        disable: "transformstream_disable_standard_constructor",
+        since: "2022-11-30",
+        doc: "always on",
+    },
+    Flag {
+        enable: "enable_request_signal",
+        disable: "disable_request_signal",
+        since: "2026-08-01",
+        doc: "always on",
+    },
+    Flag {
+        enable: "allow_eval_during_startup",
+        disable: "disallow_eval_during_startup",
+        since: "2025-06-01",
+        doc: "always on",
+    },
+    Flag {
+        enable: "unhandled_rejection_after_microtask_checkpoint",
+        disable: "no_unhandled_rejection_after_microtask_checkpoint",
+        since: "2026-03-03",
+        doc: "always on",
+    },
+    Flag {
+        enable: "global_fetch_strictly_public",
+        disable: "global_fetch_private_origin",
+        since: "2026-08-01",
+        doc: "always on",
+    },
 ];
 
 /// What is wrong with a date or a flag.
@@ -36,7 +71,9 @@ pub enum Error {
     #[error("`{0}` is not a date of the form YYYY-MM-DD")]
     Malformed(String),
     /// Later than [`NEWEST`].
-    #[error("this worker requires compatibility date `{0}`, but the newest date supported by this server is `{NEWEST}`")]
+    #[error(
+        "this worker requires compatibility date `{0}`, but the newest date supported by this server is `{NEWEST}`"
+    )]
     TooNew(String),
     /// Not in the table.
     #[error("no such compatibility flag: {0}")]
@@ -58,7 +95,9 @@ pub fn check_date(date: &str) -> Result<(), Error> {
             4 | 7 => *b == b'-',
             _ => b.is_ascii_digit(),
         });
-    let number = |range: std::ops::Range<usize>| date.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
+    let number = |range: std::ops::Range<usize>| {
+        date.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0)
+    };
     if !shaped || !(1..=12).contains(&number(5..7)) || !(1..=31).contains(&number(8..10)) {
         return Err(malformed());
     }

@@ -26,8 +26,11 @@ pub fn push(flat: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     flat.push(b'\n');
 }
 
+/// The name and value of one entry.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The headers of a flat list, within the limits of one message.
-pub fn parse(flat: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Error> {
+pub fn parse(flat: &[u8]) -> Result<Vec<Pair<'_>>, Error> {
     if flat.len() > crate::limits::HEADERS_BYTES_MAX {
         return Err(Error::TooLong(flat.len()));
     }

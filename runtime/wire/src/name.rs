@@ -11,15 +11,15 @@ pub const BINDING_NAME_BYTES_MAX: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A tenant's or worker's name.
-    #[error(
-        "`{0}` is not a name: use 1 to 63 of a-z, 0-9 and single `-`, not first or last"
-    )]
+    #[error("`{0}` is not a name: use 1 to 63 of a-z, 0-9 and single `-`, not first or last")]
     Label(String),
     /// A module's name.
     #[error("`{0}` is not a module name: {1}")]
     Module(String, &'static str),
     /// A binding's or secret's name.
-    #[error("`{0}` is not a binding name: use 1 to 128 of A-Z, a-z, 0-9, `_` and `$`, no digit first")]
+    #[error(
+        "`{0}` is not a binding name: use 1 to 128 of A-Z, a-z, 0-9, `_` and `$`, no digit first"
+    )]
     Binding(String),
 }
 
@@ -51,7 +51,8 @@ pub fn check_module(name: &str) -> Result<(), Error> {
         "it is empty"
     } else if name.len() > MODULE_NAME_BYTES_MAX {
         "it is longer than 1024 bytes"
-    } else if name.chars().any(|c| c.is_control() || c == '\\' || c == '?' || c == '#' || c == '%') {
+    } else if name.chars().any(|c| c.is_control() || c == '\\' || c == '?' || c == '#' || c == '%')
+    {
         "it holds a control character or one of \\ ? # %"
     } else if name.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         "it has an empty, `.` or `..` segment"
@@ -91,7 +92,8 @@ mod tests {
         for good in ["index.js", "lib/a b.mjs", "noextension", "a/b:c", "\u{e4}.js"] {
             assert_eq!(check_module(good), Ok(()), "{good}");
         }
-        for bad in ["", "/a", "a//b", "../a", "a/./b", "file:a", "a\0b", "%2e%2e/a", "a?b", "a\\b"] {
+        for bad in ["", "/a", "a//b", "../a", "a/./b", "file:a", "a\0b", "%2e%2e/a", "a?b", "a\\b"]
+        {
             assert!(check_module(bad).is_err(), "{bad}");
         }
     }

@@ -1,0 +1,159 @@
+//! The program that this repository builds, serving from a directory of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::Result;
+use super::client::Client;
+use super::http::Body;
+use super::process::{self, Running};
+use super::worker::Worker;
+
+/// What the contender is called.
+pub(crate) const NAME: &str = "bindery";
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bindery");
+/// Everything is as by default, but a thousand live isolates leave room for more.
+pub(crate) const CONFIG: &str = "[pool]\nisolate-count-max = 2000\n";
+const BOUNDARY: &str = "bench-5d1f0a7c";
+
+/// Where servers, one after the other, keep their data. It is removed when this is dropped.
+pub(crate) struct Data(TempDir);
+
+/// A server that accepts requests. It is stopped when this is dropped.
+pub(crate) struct Bindery {
+    /// The dispatcher; the cordons are its children.
+    pub(crate) running: Running,
+    /// The front door.
+    pub(crate) address: SocketAddr,
+    admin: SocketAddr,
+    token: String,
+}
+
+impl Data {
+    /// An empty directory.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(tempfile::tempdir()?))
+    }
+
+    /// Bytes that the files take on the disk.
+    pub(crate) fn disk_bytes(&self) -> Result<u64> {
+        process::disk_bytes(self.0.path())
+    }
+
+    /// Starts a server on free ports of the loopback.
+    pub(crate) fn serve(&self) -> Result<Bindery> {
+        Bindery::start(self.0.path(), &[])
+    }
+
+    /// Starts one that has no blank isolates waiting.
+    pub(crate) fn serve_without_blanks(&self) -> Result<Bindery> {
+        Bindery::start(self.0.path(), &["--blanks", "0"])
+    }
+}
+
+impl Bindery {
+    fn start(data: &Path, flags: &[&str]) -> Result<Self> {
+        let log = data.join("bench.log");
+        let config = data.join("bench.toml");
+        fs::write(&config, CONFIG)?;
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .arg("--config")
+            .arg(config)
+            .args(flags)
+            // The server ends with the bench, however that ends.
+            .arg("--until-stdin-closes")
+            .env_remove("BINDERY_TOKEN")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log)?);
+        let mut running = Running::start(&mut command)?;
+        let mut stdout = BufReader::new(running.child.stdout.take().ok_or("no stdout")?);
+        let mut line = String::new();
+        stdout.read_line(&mut line)?;
+        let (Some(address), Some(admin)) = (place(&line, "listen="), place(&line, "admin=")) else {
+            let mut text = String::new();
+            fs::File::open(&log)?.take(4_096).read_to_string(&mut text)?;
+            return Err(format!("bindery did not start: {line}{text}").into());
+        };
+        let token = fs::read_to_string(data.join("operator.token"))?.trim().to_owned();
+        Ok(Self { running, address, admin, token })
+    }
+
+    /// A connection for uploads.
+    pub(crate) fn uploader(&self) -> Result<Uploader> {
+        let client = Client::connect(self.admin, Body::Keep)?;
+        Ok(Uploader { client, token: self.token.clone() })
+    }
+}
+
+/// Uploads one worker after the other.
+pub(crate) struct Uploader {
+    client: Client,
+    token: String,
+}
+
+impl Uploader {
+    /// Uploads the worker as `main` of a tenant, which is made if it is not there.
+    pub(crate) fn upload(&mut self, tenant: &str, worker: &Worker) -> Result<()> {
+        let head = format!(
+            "PUT /v1/tenants/{tenant}/workers/main HTTP/1.1\r\nHost: admin\r\n\
+             Authorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n",
+            self.token
+        );
+        let status = self.client.send(&head, form(worker).as_bytes())?;
+        if matches!(status, 200 | 201) {
+            return Ok(());
+        }
+        let body = String::from_utf8_lossy(self.client.body());
+        Err(format!("upload for {tenant}: status {status}: {body}").into())
+    }
+}
+
+/// What `bindery --version` says.
+pub(crate) fn version() -> Result<String> {
+    process::output(Command::new(PROGRAM).arg("--version"))
+}
+
+/// The host name of a tenant's `main`.
+pub(crate) fn host(tenant: &str) -> String {
+    format!("{tenant}.localhost")
+}
+
+fn form(worker: &Worker) -> String {
+    let bindings: Vec<_> = worker.vars.iter().map(binding).collect();
+    let metadata = json!({
+        "main_module": "index.js",
+        "compatibility_date": "2026-08-01",
+        "bindings": bindings,
+    });
+    format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\
+         Content-Type: application/json\r\n\r\n{metadata}\r\n\
+         --{BOUNDARY}\r\nContent-Disposition: form-data; name=\"index.js\"; filename=\"index.js\"\r\n\
+         Content-Type: application/javascript+module\r\n\r\n{}\r\n--{BOUNDARY}--\r\n",
+        worker.source
+    )
+}
+
+fn binding((name, value): &(&'static str, Value)) -> Value {
+    match value {
+        Value::String(text) => json!({ "type": "plain_text", "name": name, "text": text }),
+        value => json!({ "type": "json", "name": name, "json": value }),
+    }
+}
+
+/// The address after `key` in the line that says where the server accepts.
+fn place(line: &str, key: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(key)?;
+    rest.split_whitespace().next()?.trim_start_matches("http://").parse().ok()
+}

@@ -1,0 +1,90 @@
+//! The JavaScript that both contenders run.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+/// One module and its plain configuration.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    /// The main module.
+    pub(crate) source: String,
+    /// `vars`: texts and JSON values.
+    pub(crate) vars: Vec<(&'static str, Value)>,
+}
+
+impl Worker {
+    /// The `hello` example.
+    pub(crate) fn hello() -> Self {
+        Self {
+            source: include_str!("../../examples/hello/src/index.js").into(),
+            vars: vec![
+                ("GREETING", json!("Hello")),
+                ("CONFIG", json!({ "nobody": "world", "mark": "!" })),
+            ],
+        }
+    }
+
+    /// Bodies of all sizes, and an echo.
+    pub(crate) fn stream() -> Self {
+        Self { source: include_str!("../workers/stream.js").into(), vars: Vec::new() }
+    }
+
+    /// A program of about so many bytes, a part of which runs when it starts.
+    pub(crate) fn sized(bytes: usize) -> Self {
+        Self { source: program(bytes), vars: Vec::new() }
+    }
+
+    /// The same worker with a comment that makes its bytes nobody else's.
+    pub(crate) fn marked(&self, mark: &str) -> Self {
+        Self { source: format!("// {mark}\n{}", self.source), vars: self.vars.clone() }
+    }
+}
+
+/// Classes, tables, closures and pattern matching, as bundles have them: one part in four runs at
+/// start-up, the rest is only there to be parsed.
+fn program(bytes: usize) -> String {
+    let mut source = String::from("const parts = new Map();\n");
+    let tail = "\nexport default {\n  fetch(request) {\n    const { pathname } = new URL(request.url);\n    \
+                const part = parts.get(pathname.slice(1)) ?? (() => parts.size);\n    \
+                return new Response(`ok ${part(7)}\\n`);\n  },\n};\n";
+    for number in 0.. {
+        let part = part(number);
+        if source.len() + part.len() + tail.len() > bytes {
+            break;
+        }
+        source.push_str(&part);
+    }
+    source.push_str(tail);
+    source
+}
+
+/// One part, about 800 bytes, like its neighbours in kind and different in every name and number.
+fn part(n: usize) -> String {
+    let mut text = format!(
+        "class Item{n} {{\n  #fields = new Map([[\"id\", {n}], [\"kind\", \"k{}\"]]);\n  \
+         constructor(seed) {{ this.seed = seed ^ {}; }}\n  \
+         get label() {{ return `${{this.#fields.get(\"kind\")}}-${{this.seed}}`; }}\n  \
+         matches(text) {{ return /^item-{n}(?:-[a-z0-9]+)*$/.test(text); }}\n}}\n",
+        n % 17,
+        n * 2_654_435 % 65_536,
+    );
+    let _ = write!(
+        text,
+        "const table{n} = {{ name: \"table-{n}\", rows: [{n}, {}, {}], on: {} }};\n\
+         function mix{n}(value) {{\n  let hash = {};\n  for (const row of table{n}.rows) {{\n    \
+         hash = Math.imul(hash ^ (row + value), 16777619) >>> 0;\n  }}\n  switch (hash % 3) {{\n    \
+         case 0: return hash;\n    case 1: return new Item{n}(hash).label.length + hash;\n    \
+         default: return table{n}.on ? hash >>> 1 : hash << 1;\n  }}\n}}\n",
+        n + 3,
+        n * 7,
+        n.is_multiple_of(2),
+        2_166_136_261_u32.wrapping_add(n as u32),
+    );
+    if n.is_multiple_of(4) {
+        let _ = writeln!(text, "parts.set(`${{table{n}.name}}-${{mix{n}({n})}}`, mix{n});");
+    } else {
+        let _ = writeln!(text, "parts.set(\"part-{n}\", mix{n});");
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! The bindings of an upload.
+
+use std::collections::BTreeMap;
+
+use bindery_wire::limits::BINDING_COUNT_MAX;
+use bindery_wire::manifest::Binding;
+use bindery_wire::name::check_binding;
+use serde_json::value::RawValue;
+
+use super::metadata::Known;
+use crate::admin::fields::{Faults, Fields, shown};
+use crate::registry::SECRET_BYTES_MAX;
+
+/// The types of binding that a version may have.
+pub(in crate::admin) const BINDING_TYPES: [&str; 3] = ["plain_text", "json", "secret_text"];
+/// Types that a later release owns.
+const NOT_YET: [&str; 17] = [
+    "kv_namespace",
+    "queue",
+    "durable_object_namespace",
+    "workflow",
+    "service",
+    "worker_loader",
+    "d1",
+    "r2_bucket",
+    "ai",
+    "dynamic_kv",
+    "dynamic_queue",
+    "dynamic_workflow",
+    "dynamic_object",
+    "dynamic_d1",
+    "dynamic_r2",
+    "dynamic_ai",
+    "dynamic_mcp",
+];
+
+/// The bindings of a version, and the secrets that are set with it.
+#[derive(Debug, Default)]
+pub(super) struct Bindings {
+    pub(super) bindings: BTreeMap<String, Binding>,
+    pub(super) secrets: BTreeMap<String, String>,
+}
+
+/// Reads the list of bindings.
+pub(super) fn read(list: &[&RawValue], known: &Known, faults: &mut Faults) -> Bindings {
+    let mut read = Bindings::default();
+    if list.len() > BINDING_COUNT_MAX {
+        let message = format!("{} bindings; the limit is {BINDING_COUNT_MAX}", list.len());
+        faults.add("bindings", message);
+        return read;
+    }
+    for (at, json) in list.iter().enumerate() {
+        let Some(mut fields) = Fields::read(&format!("bindings[{at}]"), json.get(), faults) else {
+            continue;
+        };
+        let name: Option<String> = fields.need("name", "a string", faults);
+        let kind: Option<String> = fields.need("type", "a string", faults);
+        if let Some(name) = &name {
+            faults.check(fields.path("name"), check_binding(name));
+            if read.bindings.contains_key(name) {
+                faults.add(fields.path("name"), "another binding has this name");
+            }
+        }
+        let name = name.unwrap_or_default();
+        let binding = kind.and_then(|kind| one(&kind, &name, (fields, known), &mut read, faults));
+        // A binding that is not good keeps its name: a second one of it is a problem too.
+        read.bindings.insert(name, binding.unwrap_or(Binding::SecretText));
+    }
+    read
+}
+
+fn one(
+    kind: &str,
+    name: &str,
+    (mut fields, known): (Fields<'_>, &Known),
+    read: &mut Bindings,
+    faults: &mut Faults,
+) -> Option<Binding> {
+    let binding = match kind {
+        "plain_text" => {
+            fields.need("text", "a string", faults).map(|text| Binding::PlainText { text })
+        }
+        "json" => {
+            let json: Option<&RawValue> = fields.need("json", "a value", faults);
+            json.map(|json| Binding::Json { json: json.get().to_owned() })
+        }
+        "secret_text" => {
+            secret(name, &mut fields, (known, read), faults);
+            Some(Binding::SecretText)
+        }
+        kind => {
+            let message = if NOT_YET.contains(&kind) {
+                format!("{kind} is not supported yet")
+            } else {
+                format!("unknown binding type \"{}\"", shown(kind))
+            };
+            faults.add(fields.path("type"), message);
+            return None;
+        }
+    };
+    fields.finish(faults);
+    binding
+}
+
+/// A secret with a text is set; without one it must be there.
+fn secret(
+    name: &str,
+    fields: &mut Fields<'_>,
+    (known, read): (&Known, &mut Bindings),
+    faults: &mut Faults,
+) {
+    let path = fields.path("text");
+    let sent = fields.raw("text");
+    match sent.map(serde_json::from_str::<String>) {
+        Some(Ok(text)) if text.len() > SECRET_BYTES_MAX => {
+            let length = text.len();
+            faults.add(path, format!("{length} bytes; the limit is {SECRET_BYTES_MAX}"));
+        }
+        Some(Ok(text)) => drop(read.secrets.insert(name.to_owned(), text)),
+        Some(Err(_)) => faults.add(path, "expected a string"),
+        None if known.secrets.contains(name) => {}
+        None => {
+            let message = format!("is missing: the worker has no secret `{}`", shown(name));
+            faults.add(path, message);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Uploads: parts that are read within bounds, metadata of which every problem is reported.
+
+mod bindings;
+mod metadata;
+mod modules;
+mod parts;
+
+pub(super) use bindings::BINDING_TYPES;
+pub(super) use modules::CONTENT_TYPES;
+
+use std::time::Duration;
+
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::{Extension, Multipart, Path, State};
+use bindery_wire::name::check_label;
+use http::Uri;
+use serde_json::json;
+
+use super::Admin;
+use super::answer::{Answer, Refusal, json as answer};
+use super::auth::Caller;
+use super::fields::{self, Faults};
+use super::workers::{flag, url};
+use crate::problem::{Code, Problem};
+use crate::registry::{Deploy, Error, Registry};
+
+/// How long a client may take to send an upload.
+const TIME_MAX: Duration = Duration::from_secs(300);
+
+pub(super) async fn put(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    Path((tenant, worker)): Path<(String, String)>,
+    uri: Uri,
+    form: Result<Multipart, MultipartRejection>,
+) -> Answer {
+    let mut faults = Faults::default();
+    faults.check("tenant", check_label(&tenant));
+    faults.check("worker", check_label(&worker));
+    faults.pass()?;
+    let deploy = flag(fields::query(&uri, &["deploy"])?.remove("deploy"), "query.deploy")?;
+    let deploy = if deploy == Some(false) { Deploy::Later } else { Deploy::Now };
+    let form = form.map_err(|_| {
+        Problem::new(Code::BadRequest, "an upload is multipart/form-data with a boundary")
+    })?;
+    let _pass = admin.uploads.enter(&tenant)?;
+    let parts = tokio::time::timeout(TIME_MAX, parts::read(form)).await;
+    let slow = |_| Problem::new(Code::BadRequest, "the upload took too long").with_status(408);
+    let parts = parts.map_err(slow)??;
+    let registry = &admin.parts.registry;
+    let known = known(registry, &tenant, &worker).await?;
+    let (upload, mut warnings) = metadata::check(parts, &known, deploy)?;
+    if caller == Caller::Operator {
+        registry.ensure_tenant(&tenant).await?;
+    }
+    let uploaded = registry.upload(&tenant, &worker, upload).await?;
+    warnings.extend(uploaded.started.warnings);
+    answer(json!({
+        "version": uploaded.version,
+        "url": url(&admin, &tenant, &worker),
+        "startup": { "ms": uploaded.started.ms, "warnings": warnings },
+    }))
+}
+
+/// What the worker has already.
+async fn known(
+    registry: &Registry,
+    tenant: &str,
+    worker: &str,
+) -> Result<metadata::Known, Refusal> {
+    let secrets = match registry.list_secrets(tenant, worker).await {
+        Ok(names) => names.into_iter().collect(),
+        Err(Error::NotFound(_)) => Default::default(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(metadata::Known { secrets, deployed: registry.deployed(tenant, worker).await? })
+}

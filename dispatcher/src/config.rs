@@ -1,0 +1,196 @@
+//! The configuration of a server. The doc comments are its manual.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use bindery_wire::limits::Lower;
+use serde::{Deserialize, Serialize};
+
+/// What `serve` is told. A file gives the names in kebab-case; the command line overrides it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// The directory of everything that is kept.
+    pub data: PathBuf,
+    /// Where workers are reached.
+    pub listen: SocketAddr,
+    /// Where the admin API is reached.
+    pub admin: SocketAddr,
+    /// The domain under which tenants have their names.
+    pub domain: String,
+    /// Networks whose `x-forwarded-*` headers are believed, such as `10.0.0.0/8`.
+    pub trusted_proxies: Vec<Cidr>,
+    /// The file with the key that encrypts secrets: 64 hexadecimal digits. Made in the data
+    /// directory if absent.
+    pub secrets_key: Option<PathBuf>,
+    /// Processes that host isolates. As many as cores if absent, at least two.
+    pub cordons: Option<NonZeroU32>,
+    /// Starts without the parts of the sandbox that this kernel does not grant.
+    pub unsandboxed: bool,
+    /// The operator's token. Made in the data directory if absent.
+    #[serde(skip_serializing)]
+    pub operator_token: Option<Token>,
+    /// How long a shutdown waits for events that run, in milliseconds.
+    pub drain_ms: u32,
+    /// Limits of every tenant, where lower than the built-in ones.
+    pub limits: Lower,
+    /// How many isolates are kept.
+    pub pool: PoolConfig,
+}
+
+/// How many isolates a server keeps and when it lets them go.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PoolConfig {
+    /// Live isolates of all tenants, busy or idle. The least recently used idle one goes first.
+    pub isolate_count_max: NonZeroU32,
+    /// An isolate without an event for this long is let go.
+    pub idle_ms: u32,
+    /// Blank isolates that wait in each cordon, at most; how many follows the cold starts.
+    pub blank_count_max: u32,
+    /// Bytes of modules that are kept in memory for the next start.
+    pub code_bytes_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "./bindery-data".into(),
+            listen: (Ipv4Addr::LOCALHOST, 8787).into(),
+            admin: (Ipv4Addr::LOCALHOST, 8788).into(),
+            domain: "localhost".into(),
+            trusted_proxies: Vec::new(),
+            secrets_key: None,
+            cordons: None,
+            unsandboxed: false,
+            operator_token: None,
+            drain_ms: 30_000,
+            limits: Lower::default(),
+            pool: PoolConfig::default(),
+        }
+    }
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            isolate_count_max: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
+            idle_ms: 10 * 60 * 1_000,
+            blank_count_max: 8,
+            code_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// A token that no log shows.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// A network: an address and how many of its leading bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cidr {
+    address: IpAddr,
+    bits: u8,
+}
+
+/// Why a text is not a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a network: use ADDRESS or ADDRESS/BITS")]
+pub struct Error(String);
+
+impl std::str::FromStr for Cidr {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let error = || Error(text.chars().take(60).collect());
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| error())?;
+        let bits_max = if address.is_ipv4() { 32 } else { 128 };
+        let bits = match bits {
+            Some(bits) => bits.parse().map_err(|_| error())?,
+            None => bits_max,
+        };
+        if bits <= bits_max { Ok(Self { address, bits }) } else { Err(error()) }
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Cidr> for String {
+    fn from(cidr: Cidr) -> Self {
+        format!("{}/{}", cidr.address, cidr.bits)
+    }
+}
+
+impl Cidr {
+    /// Whether an address lies in the network. An IPv4 address mapped into IPv6 counts as itself.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(address)) => {
+                let shift = 32 - u32::from(self.bits);
+                (net.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(net), IpAddr::V6(address)) => {
+                let shift = 128 - u32::from(self.bits);
+                (net.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_configuration_is_frozen() {
+        let mut text = serde_json::to_string_pretty(&Config::default()).expect("plain data");
+        text.push('\n');
+        expect_test::expect_file!["../golden/config.json"].assert_eq(&text);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_and_a_token_is_not_shown() {
+        assert!(serde_json::from_str::<Config>(r#"{"lisen":"127.0.0.1:1"}"#).is_err());
+        assert!(serde_json::from_str::<Config>(r#"{"pool":{"idle":1}}"#).is_err());
+        let config: Config =
+            serde_json::from_str(r#"{"operator-token":"hush","data":"/d"}"#).expect("reads");
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses_only() {
+        let cidr = |text: &str| text.parse::<Cidr>();
+        let ip = |text: &str| text.parse::<IpAddr>().expect("address");
+        assert!(cidr("10.0.0.0/8").expect("reads").contains(ip("10.9.8.7")));
+        assert!(cidr("10.0.0.0/8").expect("reads").contains(ip("::ffff:10.9.8.7")));
+        assert!(!cidr("10.0.0.0/8").expect("reads").contains(ip("11.0.0.1")));
+        assert!(cidr("0.0.0.0/0").expect("reads").contains(ip("1.2.3.4")));
+        assert!(!cidr("0.0.0.0/0").expect("reads").contains(ip("::1")));
+        assert!(cidr("::/0").expect("reads").contains(ip("fe80::1")));
+        assert!(cidr("127.0.0.1").expect("reads").contains(ip("127.0.0.1")));
+        assert!(!cidr("127.0.0.1").expect("reads").contains(ip("127.0.0.2")));
+        for bad in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "x/8", "10.0.0.0/-1"] {
+            assert!(cidr(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The thread that starts cordons, replaces those that die, and ends them all.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bindery_logic::blame;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinSet, LocalSet};
+
+use super::process::{Cordon, Death, Running};
+use super::{Cordons, Error};
+
+/// Cordons of single quarantined versions at once.
+const ALONE_COUNT_MAX: usize = 8;
+/// How often a cordon that ends with its isolates is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long a cordon that is being replaced waits for its isolates.
+const CLOSE_IN: Duration = Duration::from_secs(3600);
+/// How long a quarantine cordon waits for the isolate it was made for.
+const UNUSED_IN: Duration = Duration::from_secs(10);
+
+/// What the thread is asked to do.
+pub(super) enum Order {
+    /// Start a cordon for one isolate.
+    Alone(oneshot::Sender<Result<Arc<Cordon>, Error>>),
+    /// End everything, and say when it is done.
+    End(oneshot::Sender<()>),
+}
+
+type Ready = oneshot::Sender<Result<(), Error>>;
+
+/// Starts the thread. `ready` is told when all standing cordons are, or one can not be.
+pub(super) fn spawn(
+    cordons: Cordons,
+    orders: mpsc::Receiver<Order>,
+    ready: Ready,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let work = move || LocalSet::new().block_on(&runtime, run(cordons, orders, ready));
+    std::thread::Builder::new().name("cordons".into()).spawn(work)?;
+    Ok(())
+}
+
+async fn run(cordons: Cordons, mut orders: mpsc::Receiver<Order>, ready: Ready) {
+    let ending = watch::Sender::new(false);
+    let mut alone = JoinSet::new();
+    let mut standing = JoinSet::new();
+    let count = cordons.places().len();
+    let (each, mut each_ready) = mpsc::channel(count.max(1));
+    for place in 0..count {
+        let supervisor =
+            Supervisor { cordons: cordons.clone(), place, ending: ending.subscribe() };
+        standing.spawn_local(supervisor.run(each.clone()));
+    }
+    drop(each);
+    let mut ready = Some((ready, count));
+    let done = loop {
+        tokio::select! {
+            Some(started) = each_ready.recv() => note_ready(&mut ready, started),
+            Some(_) = alone.join_next() => {}
+            order = orders.recv() => match order {
+                Some(Order::Alone(reply)) if alone.len() >= ALONE_COUNT_MAX => {
+                    let _ = reply.send(Err(Error::Closed { after_ms: 1_000 }));
+                }
+                Some(Order::Alone(reply)) => {
+                    alone.spawn_local(run_alone(cordons.clone(), reply, ending.subscribe()));
+                }
+                Some(Order::End(done)) => break Some(done),
+                None => break None,
+            },
+        }
+    };
+    ending.send_replace(true);
+    while standing.join_next().await.is_some() {}
+    while alone.join_next().await.is_some() {}
+    if let Some(done) = done {
+        let _ = done.send(());
+    }
+}
+
+/// Counts the cordons that are ready, and tells when all are or one can not be.
+fn note_ready(ready: &mut Option<(Ready, usize)>, started: Result<(), Error>) {
+    match ready.take() {
+        Some((ready, _)) if started.is_err() => {
+            let _ = ready.send(started);
+        }
+        Some((ready, 0 | 1)) => {
+            let _ = ready.send(Ok(()));
+        }
+        Some((waiting, count)) => *ready = Some((waiting, count - 1)),
+        None => {}
+    }
+}
+
+/// Keeps one place filled.
+struct Supervisor {
+    cordons: Cordons,
+    place: usize,
+    ending: watch::Receiver<bool>,
+}
+
+impl Supervisor {
+    async fn run(mut self, first: mpsc::Sender<Result<(), Error>>) {
+        let mut first = Some(first);
+        let mut deaths = 0;
+        let mut closing = JoinSet::new();
+        while !*self.ending.borrow() {
+            let id = self.cordons.0.next_cordon.fetch_add(1, Ordering::Relaxed);
+            let born = Instant::now();
+            let pause = match self.start(id).await {
+                Ok(None) => break,
+                Ok(Some(running)) => {
+                    if let Some(first) = first.take() {
+                        let _ = first.send(Ok(())).await;
+                    }
+                    match self.stand(running, &mut closing).await {
+                        Some(death) => {
+                            let lived = born.elapsed().as_millis() >= u128::from(blame::LIVED_MS);
+                            deaths = if lived { 1 } else { deaths + 1 };
+                            blame::restart_after_ms(deaths, death.culprit)
+                        }
+                        None => 0,
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a cordon did not start");
+                    if let Some(first) = first.take() {
+                        let _ = first.send(Err(error)).await;
+                    }
+                    deaths += 1;
+                    blame::restart_after_ms(deaths + 1, None)
+                }
+            };
+            self.pause(Duration::from_millis(pause)).await;
+        }
+        while closing.join_next().await.is_some() {}
+    }
+
+    /// A new cordon; absent if everything ends meanwhile.
+    async fn start(&mut self, id: u64) -> Result<Option<Running>, Error> {
+        tokio::select! {
+            running = Running::start(&self.cordons.0.config, id) => running.map(Some),
+            _ = self.ending.wait_for(|ending| *ending) => Ok(None),
+        }
+    }
+
+    /// Has a cordon in its place until it dies or has to be replaced; absent for the latter.
+    async fn stand(&mut self, running: Running, closing: &mut JoinSet<()>) -> Option<Death> {
+        let cordon = running.cordon.clone();
+        self.fill(Some(&cordon));
+        let mut running = tokio::task::spawn_local(running.run());
+        let mut ending = self.ending.clone();
+        let death = tokio::select! {
+            death = &mut running => death.ok(),
+            () = cordon.retire.notified() => {
+                let (cordons, ending) = (self.cordons.clone(), self.ending.clone());
+                closing.spawn_local(async move {
+                    cordon.close();
+                    end_when_spent(&cordon, ending, CLOSE_IN).await;
+                    if let Ok(death) = running.await {
+                        cordons.mourn(&death);
+                    }
+                });
+                return None;
+            }
+            _ = ending.wait_for(|ending| *ending) => {
+                cordon.kill();
+                (&mut running).await.ok()
+            }
+        };
+        self.fill(None);
+        if let Some(death) = &death {
+            self.cordons.mourn(death);
+        }
+        death
+    }
+
+    fn fill(&self, cordon: Option<&Arc<Cordon>>) {
+        if let Some(place) = self.cordons.places().get_mut(self.place) {
+            place.cordon = cordon.cloned();
+            // The pool is asked for anew, whatever the one before had.
+            place.waiting_asked = 0;
+            place.tick(self.cordons.0.config.blank_count_max.max(1));
+        }
+    }
+
+    async fn pause(&mut self, pause: Duration) {
+        if !pause.is_zero() {
+            let ended = self.ending.wait_for(|ending| *ending);
+            let _ = tokio::time::timeout(pause, ended).await;
+        }
+    }
+}
+
+/// Runs a cordon for one isolate, and ends it with the isolate.
+async fn run_alone(
+    cordons: Cordons,
+    reply: oneshot::Sender<Result<Arc<Cordon>, Error>>,
+    ending: watch::Receiver<bool>,
+) {
+    let id = cordons.0.next_cordon.fetch_add(1, Ordering::Relaxed);
+    let running = match Running::start(&cordons.0.config, id).await {
+        Ok(running) => running,
+        Err(error) => {
+            let _ = reply.send(Err(error));
+            return;
+        }
+    };
+    let cordon = running.cordon.clone();
+    let running = tokio::task::spawn_local(running.run());
+    if reply.send(Ok(cordon.clone())).is_err() {
+        cordon.kill();
+    }
+    end_when_spent(&cordon, ending, UNUSED_IN).await;
+    if let Ok(death) = running.await {
+        cordons.mourn(&death);
+    }
+}
+
+/// Waits until a cordon has no isolate any more, or everything ends, and ends it. One that is
+/// still empty, or still full, after `wait` ends too.
+async fn end_when_spent(cordon: &Cordon, mut ending: watch::Receiver<bool>, wait: Duration) {
+    let since = Instant::now();
+    loop {
+        let ended = ending.wait_for(|ending| *ending);
+        let over = tokio::time::timeout(LOOK_EVERY, ended).await.is_ok();
+        let late = since.elapsed() >= wait && (cordon.isolate_count() == 0 || !cordon.is_open());
+        if over || late || cordon.is_spent() {
+            cordon.kill();
+            return;
+        }
+    }
+}
+
+impl Cordons {
+    /// Draws the conclusions from a death.
+    fn mourn(&self, death: &Death) {
+        if death.told {
+            return;
+        }
+        self.0.deaths.fetch_add(1, Ordering::Relaxed);
+        let now = self.0.clock.now();
+        tracing::warn!(culprit = ?death.culprit, isolates = death.lines.len(), "a cordon died");
+        for (line, blame) in &death.lines {
+            match blame {
+                blame::Blame::Itself => self.0.book.killed(line.code(), now),
+                blame::Blame::Another => {}
+                // Whoever did nothing can not have done it.
+                blame::Blame::Nobody if line.event_count() == 0 && line.is_open() => {}
+                blame::Blame::Nobody => self.0.book.stood_by(line.code(), now),
+            }
+        }
+    }
+}

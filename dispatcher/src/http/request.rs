@@ -1,0 +1,264 @@
+//! From what a client sent to what a worker sees.
+
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use bindery_logic::header;
+use bindery_wire::flat;
+use bindery_wire::limits::{HEADER_COUNT_MAX, HEADERS_BYTES_MAX};
+use http::header::{CONNECTION, HOST};
+use http::request::Parts;
+use http::{Method, Version};
+
+use super::URL_BYTES_MAX;
+use crate::config::Cidr;
+use crate::line::Event;
+use crate::problem::{Code, Problem};
+
+/// Whom a connection comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    address: IpAddr,
+    text: Box<str>,
+    trusted: bool,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr, trusted: &[Cidr]) -> Self {
+        let address = address.ip().to_canonical();
+        let trusted = trusted.iter().any(|network| network.contains(address));
+        Self { address, text: address.to_string().into(), trusted }
+    }
+}
+
+/// The host that a request names, if the request is one that can be served.
+pub(super) fn check(parts: &Parts) -> Result<&str, Problem> {
+    let bad = |message: &str| Problem::new(Code::BadRequest, message);
+    let long = |message: String| Problem::new(Code::TooLarge, message).with_status(431);
+    if parts.headers.len() > HEADER_COUNT_MAX {
+        let count = parts.headers.len();
+        return Err(long(format!("{count} headers; the limit is {HEADER_COUNT_MAX}")));
+    }
+    let bytes: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 2).sum();
+    if bytes > HEADERS_BYTES_MAX {
+        return Err(long(format!("{bytes} bytes of headers; the limit is {HEADERS_BYTES_MAX}")));
+    }
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    if path.len() > URL_BYTES_MAX {
+        return Err(long(format!("a URL of {} bytes; the limit is {URL_BYTES_MAX}", path.len())));
+    }
+    if parts.method == Method::CONNECT || !path.starts_with('/') {
+        return Err(bad("the request target is not a path"));
+    }
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let header = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return Err(bad("more than one Host header")),
+        (Some(host), None) => {
+            Some(host.to_str().map_err(|_| bad("the Host header is not a host name"))?)
+        }
+        (None, None) => None,
+    };
+    match (parts.uri.authority().map(|authority| authority.as_str()), header) {
+        (Some(target), Some(header)) if !target.eq_ignore_ascii_case(header) => {
+            Err(bad("the request target and the Host header differ"))
+        }
+        (Some(host), _) | (None, Some(host)) => Ok(host),
+        (None, None) => Err(bad("there is no Host header")),
+    }
+}
+
+/// What is written anew for each request and read before the next.
+#[derive(Default)]
+struct Scratch {
+    url: String,
+    headers: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Calls `with` with the request as the worker sees it.
+pub(super) fn as_event<T>(
+    (parts, host): (&Parts, &str),
+    peer: &Peer,
+    trusted: &[Cidr],
+    with: impl FnOnce(Event<'_>) -> T,
+) -> T {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let Scratch { url, headers } = scratch;
+        url.clear();
+        headers.clear();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        // Writing to a string does not fail.
+        let _ = write!(url, "{}://{host}{path}", scheme(parts, peer));
+        write_headers(headers, (parts, host), peer, trusted);
+        let method = parts.method.as_str();
+        with(Event { entrypoint: None, method, url, headers, cf: cf(parts.version) })
+    })
+}
+
+fn write_headers(
+    flat: &mut Vec<u8>,
+    (parts, host): (&Parts, &str),
+    peer: &Peer,
+    trusted: &[Cidr],
+) {
+    if !parts.headers.contains_key(HOST) {
+        flat::push(flat, b"host", host.as_bytes());
+    }
+    for (name, value) in &parts.headers {
+        let name = name.as_str();
+        let dropped = header::request_drops(name)
+            || (!peer.trusted && header::tells_origin(name))
+            || is_nominated(parts, name);
+        // A line feed can stand in neither, but an isolate would read it as the next header.
+        if !dropped && !value.as_bytes().contains(&b'\n') {
+            flat::push(flat, name.as_bytes(), value.as_bytes());
+        }
+    }
+    match client(parts, peer, trusted) {
+        Some(client) => flat::push(flat, b"cf-connecting-ip", client.to_string().as_bytes()),
+        None => flat::push(flat, b"cf-connecting-ip", peer.text.as_bytes()),
+    }
+}
+
+/// Whether `Connection` names a header, which then belongs to the connection only.
+fn is_nominated(parts: &Parts, name: &str) -> bool {
+    parts.headers.get_all(CONNECTION).iter().any(|value| {
+        let mut tokens = value.as_bytes().split(|byte| *byte == b',');
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+    })
+}
+
+fn scheme(parts: &Parts, peer: &Peer) -> &'static str {
+    let told = parts.headers.get("x-forwarded-proto").filter(|_| peer.trusted);
+    match told {
+        Some(proto) if proto.as_bytes().eq_ignore_ascii_case(b"https") => "https",
+        _ => "http",
+    }
+}
+
+/// The client that trusted proxies name: the last address that is not itself a trusted proxy's.
+fn client(parts: &Parts, peer: &Peer, trusted: &[Cidr]) -> Option<IpAddr> {
+    if !peer.trusted {
+        return None;
+    }
+    let mut client = None;
+    for value in parts.headers.get_all("x-forwarded-for").iter().rev() {
+        for hop in value.to_str().ok()?.rsplit(',') {
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { return client };
+            client = Some(address.to_canonical());
+            if !trusted.iter().any(|network| network.contains(address)) {
+                return client;
+            }
+        }
+    }
+    client.filter(|client| *client != peer.address)
+}
+
+fn cf(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => r#"{"httpProtocol":"HTTP/2"}"#,
+        Version::HTTP_10 => r#"{"httpProtocol":"HTTP/1.0"}"#,
+        _ => r#"{"httpProtocol":"HTTP/1.1"}"#,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn seen(parts: &Parts, peer: &str, trusted: &[Cidr]) -> (String, Vec<(String, String)>) {
+        let peer = Peer::new((peer.parse::<IpAddr>().expect("address"), 1).into(), trusted);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        as_event((parts, "t.localhost"), &peer, trusted, |event| {
+            let headers = flat::parse(event.headers).expect("headers");
+            let headers = headers.into_iter().map(|(n, v)| (text(n), text(v))).collect();
+            (event.url.to_owned(), headers)
+        })
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.into(), value.into())
+    }
+
+    #[test]
+    fn a_host_is_named_once_and_the_target_agrees_with_it() {
+        assert_eq!(check(&parts("/", &[("host", "a.b")])), Ok("a.b"));
+        assert_eq!(check(&parts("http://A.b/x", &[("host", "a.b")])), Ok("A.b"));
+        assert_eq!(check(&parts("http://a.b/x", &[])), Ok("a.b"));
+        for (uri, headers) in [
+            ("/", vec![]),
+            ("/", vec![("host", "a.b"), ("host", "a.b")]),
+            ("http://c.b/x", vec![("host", "a.b")]),
+            ("*", vec![("host", "a.b")]),
+            ("a.b:80", vec![("host", "a.b")]),
+        ] {
+            let problem = check(&parts(uri, &headers)).expect_err("refused");
+            assert_eq!((problem.code, problem.status), (Code::BadRequest, 400), "{uri}");
+        }
+    }
+
+    #[test]
+    fn too_many_and_too_long_headers_and_urls_are_refused() {
+        let many: Vec<(&str, &str)> = (0..129).map(|_| ("a", "b")).collect();
+        let big = "x".repeat(70_000);
+        let long = format!("/{}", "x".repeat(17_000));
+        for parts in [parts("/", &many), parts("/", &[("a", &big)]), parts(&long, &[])] {
+            let problem = check(&parts).expect_err("refused");
+            assert_eq!((problem.code, problem.status), (Code::TooLarge, 431));
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_itself_does_not_reach_the_worker() {
+        let sent = parts(
+            "/p?q",
+            &[
+                ("host", "t.localhost"),
+                ("x-forwarded-for", "9.9.9.9"),
+                ("x-forwarded-proto", "https"),
+                ("cf-connecting-ip", "9.9.9.9"),
+                ("x-bindery-auth", "1"),
+                ("connection", "close, X-Secret"),
+                ("x-secret", "1"),
+                ("accept", "*/*"),
+            ],
+        );
+        let (url, headers) = seen(&sent, "1.2.3.4", &[]);
+        assert_eq!(url, "http://t.localhost/p?q");
+        let expected = [
+            pair("host", "t.localhost"),
+            pair("accept", "*/*"),
+            pair("cf-connecting-ip", "1.2.3.4"),
+        ];
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_scheme_and_client() {
+        let trusted = ["10.0.0.0/8".parse().expect("network")];
+        let sent = parts(
+            "/",
+            &[
+                ("host", "t.localhost"),
+                ("x-forwarded-for", "6.6.6.6, 9.9.9.9, 10.0.0.7"),
+                ("x-forwarded-proto", "https"),
+            ],
+        );
+        let (url, headers) = seen(&sent, "10.0.0.1", &trusted);
+        assert_eq!(url, "https://t.localhost/");
+        assert_eq!(headers.last(), Some(&pair("cf-connecting-ip", "9.9.9.9")));
+        assert!(headers.iter().any(|(name, _)| name == "x-forwarded-for"));
+    }
+}

@@ -1,0 +1,212 @@
+//! One request, from its head to the head of its answer.
+
+use std::sync::Arc;
+
+use bindery_logic::failure::{self, Failure};
+use bindery_logic::route::{self, Route};
+use bindery_wire::Outcome;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use super::body::{Answer, take_in};
+use super::front::Front;
+use super::request::{self, Peer};
+use super::response;
+use crate::code::Code;
+use crate::line::{About, Begun, Cut, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
+use crate::placement::Failed;
+use crate::problem::{self, Problem};
+use crate::registry;
+use crate::tasks::Tasks;
+
+/// How often a request looks for an isolate that still takes it.
+const MOVE_COUNT_MAX: u32 = 8;
+/// Bytes of a path that the tail keeps.
+const PATH_BYTES_MAX: usize = 512;
+
+/// Where a request is served: the server, the connection, the thread.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) front: Arc<Front>,
+    pub(super) peer: Arc<Peer>,
+    pub(super) tasks: Tasks,
+}
+
+/// Why the host answers instead of a worker.
+struct Refusal {
+    problem: Box<Problem>,
+    /// How the event ended, if one began.
+    outcome: Option<Outcome>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem: Box::new(problem), outcome: None }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        response::problem(failure).into()
+    }
+}
+
+impl Refusal {
+    fn ended(outcome: Outcome) -> Self {
+        Self { problem: Box::new(response::ended(outcome)), outcome: Some(outcome) }
+    }
+}
+
+impl Place {
+    /// Answers a request. Dropped before, the event is canceled.
+    pub(super) async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
+        let id = self.front.request_id();
+        let (parts, body) = request.into_parts();
+        let mut response = match self.answer(id, &parts, body).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                let of = (&parts.method, id);
+                response::failure(&refusal.problem, refusal.outcome, of)
+            }
+        };
+        response::stamp(&mut response, id);
+        response
+    }
+
+    async fn answer(
+        &self,
+        id: RequestId,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Result<Response<Answer>, Refusal> {
+        let host = request::check(parts)?;
+        let code = self.route(host).await?;
+        let body = take_in(body).await.map_err(cut)?;
+        let run = Run { place: self, id, parts, host, code };
+        let (status, headers, body) = run.to_head(body).await?;
+        let domain = &self.front.domain;
+        response::answer(&parts.method, domain, (status, &headers, body)).map_err(|error| {
+            tracing::debug!(%error, request = %id, "a worker's answer can not be sent");
+            Refusal::ended(Outcome::Exception)
+        })
+    }
+
+    /// The code that a host name means.
+    async fn route(&self, host: &str) -> Result<Arc<Code>, Refusal> {
+        let host = route::host(host).map_err(|_| Failure::BadRequest)?;
+        let route = route::parse(&host, &self.front.domain).map_err(|_| Failure::NoWorker)?;
+        let registry = &self.front.registry;
+        let Route::Worker { tenant, worker, version } = route else {
+            return Err(Failure::NoWorker.into());
+        };
+        if version.is_none()
+            && let Some(code) = registry.hot(tenant, worker)
+        {
+            return Ok(code);
+        }
+        registry.code(tenant, worker, version).await.map_err(|error| match error {
+            registry::Error::NoWorker => Failure::NoWorker.into(),
+            registry::Error::Suspended => {
+                Problem::new(problem::Code::Forbidden, "the tenant is suspended").into()
+            }
+            registry::Error::Stopped => Failure::Overloaded.into(),
+            error => Problem::internal(&error).into(),
+        })
+    }
+}
+
+/// A request whose code is known.
+struct Run<'a> {
+    place: &'a Place,
+    id: RequestId,
+    parts: &'a Parts,
+    host: &'a str,
+    code: Arc<Code>,
+}
+
+impl Run<'_> {
+    /// Runs the event, once more if an isolate died by another's fault, until there is a head.
+    async fn to_head(
+        &self,
+        mut body: RequestBody,
+    ) -> Result<(u16, Bytes, ReplyBody), Refusal> {
+        let method = self.parts.method.as_str();
+        let mut runs = 0;
+        loop {
+            let again = copy(&body);
+            let begun = self.begin(body).await?;
+            runs += 1;
+            match begun.reply().await {
+                Reply::Head { status, headers, body } => return Ok((status, headers, body)),
+                Reply::Ended(spent) => return Err(Refusal::ended(spent.outcome)),
+                Reply::Cut(what) => return Err(cut(what)),
+                Reply::Lost(blame) => match again {
+                    Some(again) if failure::runs_again(method, blame, runs) => body = again,
+                    _ => return Err(Refusal::ended(Outcome::Lost)),
+                },
+            }
+        }
+    }
+
+    /// Gives the event to an isolate that takes it.
+    async fn begin(&self, mut body: RequestBody) -> Result<Begun, Refusal> {
+        let placement = &self.place.front.placement;
+        for _ in 0..MOVE_COUNT_MAX {
+            let line = placement.line(&self.code, &self.place.tasks).await;
+            let line = line.map_err(not_started)?;
+            let permit = match line.permit().await {
+                Ok(permit) => permit,
+                Err(NotTaken::Closed) => continue,
+                Err(NotTaken::Full | NotTaken::TooLarge) => return Err(Failure::Overloaded.into()),
+            };
+            let of = (self.parts, self.host);
+            let begun = request::as_event(of, &self.place.peer, &self.place.front.trusted, |e| {
+                Begun::begin(permit, e, body, self.about())
+            });
+            match begun {
+                Ok(begun) => return Ok(begun),
+                Err((NotTaken::TooLarge, _)) => return Err(Failure::BodyTooLarge.into()),
+                Err((NotTaken::Closed | NotTaken::Full, back)) => body = back,
+            }
+        }
+        Err(Failure::Overloaded.into())
+    }
+
+    fn about(&self) -> About {
+        let path = self.parts.uri.path();
+        let end = path.floor_char_boundary(PATH_BYTES_MAX);
+        let path = path.get(..end).unwrap_or_default().into();
+        let method: Method = self.parts.method.clone();
+        About { request: self.id, method, path, status: 0 }
+    }
+}
+
+/// The same body once more, if it was not a stream.
+fn copy(body: &RequestBody) -> Option<RequestBody> {
+    match body {
+        RequestBody::None => Some(RequestBody::None),
+        RequestBody::Inline(bytes) => Some(RequestBody::Inline(bytes.clone())),
+        RequestBody::Stream { .. } => None,
+    }
+}
+
+fn cut(cut: Cut) -> Refusal {
+    match cut {
+        Cut::TooLong => Failure::BodyTooLarge.into(),
+        Cut::Unfinished => Failure::BadRequest.into(),
+    }
+}
+
+fn not_started(failed: Failed) -> Refusal {
+    match failed {
+        Failed::Refused(..) => Failure::StartupFailed.into(),
+        Failed::Lost(_) => Failure::IsolateLost.into(),
+        Failed::Overloaded { after_ms } => {
+            let seconds = u32::try_from(after_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+            response::problem(Failure::Overloaded).retry_after(seconds.max(1)).into()
+        }
+        Failed::Host(_) => Problem::internal(&failed).into(),
+    }
+}

@@ -1,0 +1,295 @@
+//! Events on a line: from the request that is sent to the reply that comes back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bindery_logic::blame::Blame;
+use bindery_wire::codec;
+use bindery_wire::frame::{self, Down, EventKind};
+use bindery_wire::log::Spent;
+use bindery_wire::Outcome;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::body::{Cut, Download, Outflow, Upload};
+use super::{Line, Permit, State};
+
+/// Names one request of a client, in logs and in the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u64);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "req_{:016x}", self.0)
+    }
+}
+
+/// What the tail says of an event.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The request.
+    pub request: RequestId,
+    /// Its method.
+    pub method: http::Method,
+    /// The path of its URL, shortened if it is long.
+    pub path: Box<str>,
+    /// The status of the answer; 0 before there is one.
+    pub status: u16,
+}
+
+/// A request as the isolate sees it, without its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// The export whose handler runs; absent for `default`.
+    pub entrypoint: Option<&'a str>,
+    /// The method.
+    pub method: &'a str,
+    /// The whole URL.
+    pub url: &'a str,
+    /// Headers in the flat form.
+    pub headers: &'a [u8],
+    /// `request.cf` as JSON.
+    pub cf: &'a str,
+}
+
+/// The body of a request.
+pub enum RequestBody {
+    /// There is none.
+    None,
+    /// All of it.
+    Inline(Bytes),
+    /// It is read when the isolate wants it.
+    Stream {
+        /// Where it comes from.
+        from: Upload,
+        /// How long it is, if known.
+        length: Option<u64>,
+    },
+}
+
+/// Why a line does not take an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// It takes no events any more; another isolate may.
+    #[error("the isolate takes no more events")]
+    Closed,
+    /// As many wait as may.
+    #[error("too many events wait for the isolate")]
+    Full,
+    /// The event does not fit into a frame.
+    #[error("the event does not fit into a frame")]
+    TooLarge,
+}
+
+/// What came of an event.
+#[derive(Debug)]
+pub enum Reply {
+    /// The head of a response.
+    Head {
+        /// The status, as the worker gave it.
+        status: u16,
+        /// Headers in the flat form, as the worker gave them.
+        headers: Bytes,
+        /// The body.
+        body: ReplyBody,
+    },
+    /// The event ended without a response.
+    Ended(Spent),
+    /// The isolate died.
+    Lost(Blame),
+    /// The request's body broke off, or is too long.
+    Cut(Cut),
+}
+
+/// The body of a response.
+pub enum ReplyBody {
+    /// There is none.
+    None,
+    /// All of it.
+    Inline(Bytes),
+    /// It follows from the isolate.
+    Stream(Download),
+    /// It is the request's own body.
+    Passed {
+        /// Where it comes from.
+        from: Upload,
+        /// How long it is, if known.
+        length: Option<u64>,
+    },
+}
+
+impl fmt::Debug for ReplyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+            Self::Passed { .. } => f.write_str("Passed"),
+        }
+    }
+}
+
+/// An event on a line, until its end.
+pub(super) struct Exchange {
+    pub(super) about: About,
+    /// Who waits for the reply, until there is one.
+    pub(super) reply: Option<oneshot::Sender<Reply>>,
+    /// The request's body, unless it is all sent or unwanted.
+    pub(super) upload: Option<Sending>,
+    /// The response's body, if it is one that the isolate sends.
+    pub(super) intake: Option<u32>,
+    pub(super) client: Client,
+    pub(super) since: Duration,
+}
+
+/// How far a request's body is.
+pub(super) enum Sending {
+    /// Nobody has asked for it.
+    Held {
+        from: Upload,
+        length: Option<u64>,
+    },
+    /// It is being moved.
+    Pumped(Arc<Outflow>),
+}
+
+/// Whether somebody waits for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// Somebody does.
+    Listens,
+    /// Nobody does; its work may go on until then.
+    Gone(Duration),
+    /// It was told to end, and has until then to say that it did.
+    Ended(Duration),
+}
+
+impl Exchange {
+    /// Tells whoever waits that the isolate is gone.
+    pub(super) fn lost(self, blame: Blame) -> About {
+        if let Some(Sending::Pumped(flow)) = &self.upload {
+            flow.close();
+        }
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Reply::Lost(blame));
+        }
+        self.about
+    }
+}
+
+/// An event that was sent. Dropped before the reply, it is canceled.
+pub struct Begun {
+    line: Arc<Line>,
+    event: u32,
+    reply: oneshot::Receiver<Reply>,
+    replied: bool,
+}
+
+impl Begun {
+    /// Sends an event, for which `permit` was given. On an error nothing was sent and the body is
+    /// given back.
+    pub fn begin(
+        permit: Permit,
+        request: Event<'_>,
+        body: RequestBody,
+        about: About,
+    ) -> Result<Self, (NotTaken, RequestBody)> {
+        let Some(line) = permit.line().cloned() else { return Err((NotTaken::Closed, body)) };
+        let mut table = line.table();
+        if table.state != State::Serving {
+            return Err((NotTaken::Closed, body));
+        }
+        let event = table.next_event;
+        let Some(next) = event.checked_add(1) else { return Err((NotTaken::Closed, body)) };
+        if push(&line, event, request, &body).is_err() {
+            return Err((NotTaken::TooLarge, body));
+        }
+        table.next_event = next;
+        let (sender, reply) = oneshot::channel();
+        let upload = match body {
+            RequestBody::Stream { from, length } => Some(Sending::Held { from, length }),
+            RequestBody::None | RequestBody::Inline(_) => None,
+        };
+        let since = line.host.clock.elapsed();
+        let reply_to = Some(sender);
+        let client = Client::Listens;
+        let exchange = Exchange { about, reply: reply_to, upload, intake: None, client, since };
+        table.events.insert(event, exchange);
+        drop(table);
+        // From here on the event's end gives the permit back.
+        let _ = permit.take();
+        Ok(Self { line, event, reply, replied: false })
+    }
+
+    /// The line that runs it.
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
+    /// Waits for the reply. Dropped before, the event is canceled.
+    pub async fn reply(mut self) -> Reply {
+        let reply = (&mut self.reply).await;
+        self.replied = true;
+        // A sender that is dropped without a reply belongs to a line that is gone.
+        reply.unwrap_or(Reply::Lost(Blame::Nobody))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.replied {
+            self.line.client_gone(self.event);
+        }
+    }
+}
+
+/// Writes the frame. The body of a stream has the number of its event.
+fn push(
+    line: &Line,
+    event: u32,
+    request: Event<'_>,
+    body: &RequestBody,
+) -> Result<(), codec::Error> {
+    let body = match body {
+        RequestBody::None => frame::Body::None,
+        RequestBody::Inline(bytes) => frame::Body::Inline(bytes),
+        RequestBody::Stream { length, .. } => frame::Body::Stream { body: event, length: *length },
+    };
+    let Event { entrypoint, method, url, headers, cf } = request;
+    let kind = EventKind::Fetch(frame::Request { method, url, headers, cf, body });
+    line.outbox.push(&Down::Event(frame::Event { event, entrypoint, kind }))
+}
+
+impl Line {
+    /// Nobody waits for the event any more: it is told, and has a while to finish.
+    pub(super) fn client_gone(&self, event: u32) {
+        if self.linger(event) {
+            self.send(&Down::Cancel { event, outcome: Outcome::Canceled });
+        }
+    }
+
+    /// The whole answer is out; the event has a while to finish.
+    pub(super) fn answered(&self, event: u32) {
+        self.linger(event);
+    }
+
+    fn linger(&self, event: u32) -> bool {
+        let after = Duration::from_millis(self.code.limits.after_client_ms_max.into());
+        let until = self.host.clock.elapsed() + after;
+        match self.table().events.get_mut(&event) {
+            Some(exchange) if exchange.client == Client::Listens => {
+                exchange.client = Client::Gone(until);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Nobody wants the rest of a body of the isolate's.
+    pub(super) fn unwanted(&self, body: u32) {
+        if self.table().intakes.remove(&body).is_some() {
+            self.send(&Down::Unwanted { body });
+        }
+    }
+}

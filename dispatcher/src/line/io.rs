@@ -1,0 +1,121 @@
+//! The task that reads and writes one line's socket.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bindery_wire::codec;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::UnixStream;
+
+use super::{Line, Violation};
+
+/// Bytes of one read.
+const READ_BYTES: usize = 256 << 10;
+
+thread_local! {
+    /// All lines of a thread read into one buffer: only the rest of a frame is kept per line.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// Why a line is over.
+#[derive(Debug)]
+pub enum End {
+    /// The isolate closed it, or it was severed.
+    Closed,
+    /// The isolate sent what no isolate sends.
+    Violated(Violation),
+}
+
+/// Reads and writes a line's socket until it is over.
+pub struct Io {
+    line: Arc<Line>,
+    socket: UnixStream,
+    partial: Vec<u8>,
+}
+
+impl Io {
+    /// The reader and writer of `line`, whose socket is `socket`.
+    pub fn new(line: Arc<Line>, socket: UnixStream) -> Self {
+        Self { line, socket, partial: Vec::new() }
+    }
+
+    /// Runs until the line is over. The caller then says whose fault it was.
+    pub async fn run(mut self) -> End {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.line.outbox.register(context);
+        loop {
+            // What is pushed while the socket is full wakes this task again through the socket.
+            if let Poll::Ready(Err(_)) = self.line.outbox.poll_flush(context, &mut self.socket) {
+                self.drain(context);
+                return Poll::Ready(End::Closed);
+            }
+            match self.poll_read(context) {
+                Poll::Ready(Ok(0) | Err(Failed::Socket)) => return Poll::Ready(End::Closed),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(Failed::Violation(what))) => {
+                    return Poll::Ready(End::Violated(what));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Hears what the isolate still said before its end of the socket was closed.
+    fn drain(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(Ok(1..)) = self.poll_read(context) {}
+    }
+
+    /// One read, and all the frames that it completes. Ready with the number of bytes read.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Failed>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(&mut self.socket).poll_read(context, &mut buffer) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Err(_)) => Poll::Ready(Err(Failed::Socket)),
+                Poll::Ready(Ok(())) => {
+                    let read = buffer.filled();
+                    self.take_in(read).map_err(Failed::Violation)?;
+                    Poll::Ready(Ok(read.len()))
+                }
+            }
+        })
+    }
+
+    fn take_in(&mut self, read: &[u8]) -> Result<(), Violation> {
+        if self.partial.is_empty() {
+            let done = self.hear_all(read)?;
+            self.partial.extend_from_slice(read.get(done..).unwrap_or_default());
+            return Ok(());
+        }
+        let mut partial = std::mem::take(&mut self.partial);
+        partial.extend_from_slice(read);
+        let done = self.hear_all(&partial)?;
+        if done < partial.len() {
+            partial.drain(..done);
+            self.partial = partial;
+        }
+        Ok(())
+    }
+
+    /// Hears every whole frame in `bytes`; tells how many bytes they had.
+    fn hear_all(&self, bytes: &[u8]) -> Result<usize, Violation> {
+        let mut done = 0;
+        while let Some((frame, end)) =
+            codec::split(bytes.get(done..).unwrap_or_default(), codec::UP_BYTES_MAX)?
+        {
+            self.line.hear(codec::read(frame)?)?;
+            done += end;
+        }
+        Ok(done)
+    }
+}
+
+enum Failed {
+    Socket,
+    Violation(Violation),
+}

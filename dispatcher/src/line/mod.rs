@@ -1,0 +1,348 @@
+//! The dispatcher's end of a line: the socket pair between it and one isolate.
+//!
+//! [`Line`] is the handle that any thread may use; [`Io`] is the one task that reads and writes
+//! the socket, on the thread that started the isolate. Frames are written into a shared buffer
+//! and leave with one send per turn of that thread; whatever one read brings is handed out in
+//! one go. Everything that arrives is untrusted: a frame that an honest isolate would not send
+//! ends the line.
+
+mod body;
+mod event;
+mod hear;
+mod io;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+pub use body::{Broken, Cut, Download, Upload};
+pub use event::{About, Begun, Event, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
+pub use hear::Violation;
+pub use io::{End, Io};
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bindery_logic::blame::Blame;
+use bindery_wire::frame::{Down, Start, Started};
+use bindery_wire::limits::QUEUED_EVENT_COUNT_MAX;
+use bindery_wire::log::{Exception, Spent};
+use bindery_wire::{IsolateNumber, Outcome, codec};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::clock::Clock;
+use crate::code::Code;
+use crate::tail::Ring;
+use crate::tasks::Tasks;
+use body::Intake;
+use event::Exchange;
+use outbox::Outbox;
+
+/// How long an isolate may take to answer a cancel that ends an event, beside its CPU limit: its
+/// thread reads nothing while code runs on it.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What a line needs of the host.
+#[derive(Clone)]
+pub struct Host {
+    /// Runs the pumps of bodies, on the line's own thread.
+    pub tasks: Tasks,
+    /// The time.
+    pub clock: Clock,
+    /// Keeps compiled code: the module's name and the code.
+    pub keep: Arc<dyn Fn(&Code, &str, &[u8]) + Send + Sync>,
+}
+
+/// How a start ended.
+#[derive(Debug)]
+pub enum Begin {
+    /// Events may come.
+    Started(Started),
+    /// The modules were not evaluated.
+    Refused(Spent, Exception),
+    /// The isolate died.
+    Lost(Blame),
+}
+
+/// One isolate, as the rest of the dispatcher sees it.
+pub struct Line {
+    number: IsolateNumber,
+    code: Arc<Code>,
+    ring: Arc<Ring>,
+    host: Host,
+    outbox: Outbox,
+    table: Mutex<Table>,
+    /// A permit for each event that the isolate may run at once; closed when it takes no more.
+    slots: Semaphore,
+    /// When the last event began or ended, in milliseconds of the clock's elapsed time.
+    used_ms: AtomicU64,
+    events_ended: AtomicU64,
+}
+
+struct Table {
+    state: State,
+    next_event: u32,
+    waiting: usize,
+    begin: Option<oneshot::Sender<Begin>>,
+    events: HashMap<u32, Exchange>,
+    /// The isolate's bodies, which are read here.
+    intakes: HashMap<u32, Arc<Intake>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Starting,
+    Serving,
+    Condemned,
+    Ended,
+}
+
+impl Line {
+    /// The line of a new isolate. The receiver tells how the start that [`Line::start`] sends
+    /// ended.
+    pub fn new(
+        number: IsolateNumber,
+        code: Arc<Code>,
+        ring: Arc<Ring>,
+        host: Host,
+    ) -> (Arc<Self>, oneshot::Receiver<Begin>) {
+        let (begin, begun) = oneshot::channel();
+        let table = Table {
+            state: State::Starting,
+            next_event: 0,
+            waiting: 0,
+            begin: Some(begin),
+            events: HashMap::new(),
+            intakes: HashMap::new(),
+        };
+        let slots = Semaphore::new(code.limits.event_count_max.max(1) as usize);
+        let line = Self {
+            number,
+            code,
+            ring,
+            used_ms: AtomicU64::new(elapsed_ms(&host.clock)),
+            host,
+            outbox: Outbox::default(),
+            table: Mutex::new(table),
+            slots,
+            events_ended: AtomicU64::new(0),
+        };
+        (Arc::new(line), begun)
+    }
+
+    /// The isolate's number.
+    pub fn number(&self) -> IsolateNumber {
+        self.number
+    }
+
+    /// What the isolate runs.
+    pub fn code(&self) -> &Arc<Code> {
+        &self.code
+    }
+
+    /// Sends the code: the first frame.
+    pub fn start(&self, start: Start<'_>) -> Result<(), codec::Error> {
+        self.outbox.push(&Down::Start(start))
+    }
+
+    /// Whether new events are taken.
+    pub fn is_open(&self) -> bool {
+        matches!(self.table().state, State::Starting | State::Serving)
+    }
+
+    /// Events that run, or whose work goes on after the answer.
+    pub fn event_count(&self) -> usize {
+        self.table().events.len()
+    }
+
+    /// Events that ended, ever.
+    pub fn ended_count(&self) -> u64 {
+        self.events_ended.load(Ordering::Relaxed)
+    }
+
+    /// Since when nothing runs here, in milliseconds of the clock's elapsed time; absent while
+    /// something runs or waits.
+    pub fn idle_since_ms(&self) -> Option<u64> {
+        let table = self.table();
+        let idle = table.state == State::Serving && table.events.is_empty() && table.waiting == 0;
+        idle.then(|| self.used_ms.load(Ordering::Relaxed))
+    }
+
+    /// Lets the isolate go if nothing runs or waits there.
+    pub fn stop_if_idle(&self) -> bool {
+        let mut table = self.table();
+        if table.state != State::Serving || !table.events.is_empty() || table.waiting > 0 {
+            return false;
+        }
+        self.condemn_locked(&mut table);
+        drop(table);
+        self.send(&Down::Stop);
+        true
+    }
+
+    /// Takes no new events, and ends when those that run have ended.
+    pub fn condemn(&self) {
+        let mut table = self.table();
+        if matches!(table.state, State::Condemned | State::Ended) {
+            return;
+        }
+        self.condemn_locked(&mut table);
+        drop(table);
+        self.send(&Down::Stop);
+    }
+
+    fn condemn_locked(&self, table: &mut Table) {
+        table.state = State::Condemned;
+        self.slots.close();
+    }
+
+    /// Ends the line at once: the isolate reads its end.
+    pub fn sever(&self) {
+        self.outbox.close();
+    }
+
+    /// The socket is closed: nothing is taken or sent any more. What runs waits for the verdict.
+    pub(crate) fn closed(&self) {
+        self.condemn_locked(&mut self.table());
+        self.outbox.close();
+    }
+
+    /// Waits for room to run one more event. At most [`QUEUED_EVENT_COUNT_MAX`] wait. Cancel-safe.
+    pub async fn permit(self: &Arc<Self>) -> Result<Permit, NotTaken> {
+        match self.slots.try_acquire() {
+            Ok(permit) => {
+                permit.forget();
+                return Ok(Permit(Some(self.clone())));
+            }
+            Err(tokio::sync::TryAcquireError::Closed) => return Err(NotTaken::Closed),
+            Err(tokio::sync::TryAcquireError::NoPermits) => {}
+        }
+        let waiting = Waiting::enter(self).ok_or(NotTaken::Full)?;
+        let permit = self.slots.acquire().await.map_err(|_| NotTaken::Closed)?;
+        permit.forget();
+        drop(waiting);
+        Ok(Permit(Some(self.clone())))
+    }
+
+    /// Cancels what went on for too long after its client had gone. Tells whether the isolate did
+    /// not answer such a cancel in time and has to be ended from outside.
+    pub fn sweep(&self) -> Sweep {
+        let now = self.host.clock.elapsed();
+        let mut stuck = false;
+        let mut late = Vec::new();
+        for (event, exchange) in &mut self.table().events {
+            match exchange.client {
+                event::Client::Gone(until) if now >= until => {
+                    exchange.client = event::Client::Ended(now + grace(&self.code));
+                    late.push(*event);
+                }
+                event::Client::Ended(until) if now >= until => stuck = true,
+                _ => {}
+            }
+        }
+        for event in late {
+            self.send(&Down::Cancel { event, outcome: Outcome::ExceededWallTime });
+        }
+        if stuck { Sweep::Stuck } else { Sweep::Well }
+    }
+
+    /// The end of the line: every event is answered, and nothing is taken any more.
+    pub(crate) fn lost(&self, blame: Blame) {
+        let (begin, events, intakes) = {
+            let mut table = self.table();
+            self.condemn_locked(&mut table);
+            table.state = State::Ended;
+            let events = std::mem::take(&mut table.events);
+            (table.begin.take(), events, std::mem::take(&mut table.intakes))
+        };
+        self.outbox.close();
+        if let Some(begin) = begin {
+            let _ = begin.send(Begin::Lost(blame));
+        }
+        for intake in intakes.into_values() {
+            intake.end(false);
+        }
+        for exchange in events.into_values() {
+            let wall = self.host.clock.elapsed().saturating_sub(exchange.since);
+            let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+            let spent = Spent { outcome: Outcome::Lost, cpu_us: 0, wall_us };
+            let about = exchange.lost(blame);
+            self.ring.outcome(self.host.clock.now(), &self.code, about, spent);
+        }
+    }
+
+    /// Writes a frame that fits in any case; a line that has ended swallows it.
+    fn send(&self, frame: &Down<'_>) {
+        if let Err(error) = self.outbox.push(frame) {
+            tracing::error!(isolate = %self.number, %error, "a frame was not sent");
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touch(&self) {
+        self.used_ms.store(elapsed_ms(&self.host.clock), Ordering::Relaxed);
+    }
+}
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// Nothing to do.
+    Well,
+    /// The isolate does not end an event though it was told to.
+    Stuck,
+}
+
+/// The right to run one event on a line; given back when dropped unused.
+pub struct Permit(Option<Arc<Line>>);
+
+impl Permit {
+    /// The line.
+    pub fn line(&self) -> Option<&Arc<Line>> {
+        self.0.as_ref()
+    }
+
+    fn take(mut self) -> Option<Arc<Line>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(line) = &self.0 {
+            line.slots.add_permits(1);
+        }
+    }
+}
+
+/// Counts somebody who waits for a permit.
+struct Waiting<'a>(&'a Line);
+
+impl<'a> Waiting<'a> {
+    fn enter(line: &'a Line) -> Option<Self> {
+        let mut table = line.table();
+        if table.waiting >= QUEUED_EVENT_COUNT_MAX {
+            return None;
+        }
+        table.waiting += 1;
+        Some(Self(line))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.table().waiting -= 1;
+    }
+}
+
+fn grace(code: &Code) -> Duration {
+    GRACE + Duration::from_millis(code.limits.cpu_ms_max.into())
+}
+
+fn elapsed_ms(clock: &Clock) -> u64 {
+    u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

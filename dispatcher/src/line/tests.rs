@@ -1,0 +1,493 @@
+//! A line against a peer that speaks the wire by a script, over a real socket pair.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bindery_logic::blame::Blame;
+use bindery_wire::frame::{Body, Down, Event as WireEvent, EventKind, Head, Started, Up};
+use bindery_wire::frame::{CHUNK_BYTES_MAX, WINDOW_BYTES};
+use bindery_wire::limits::{self, QUEUED_EVENT_COUNT_MAX};
+use bindery_wire::log::Spent;
+use bindery_wire::{IsolateNumber, Manifest, Outcome, TenantId, VersionId, codec, manifest};
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::{BodyExt, StreamBody};
+use tokio::net::UnixStream;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::clock::Millis;
+use crate::tail::Tail;
+
+/// The isolate's end: blocking, on the test's own thread or another.
+struct Peer {
+    socket: StdStream,
+    read: Vec<u8>,
+}
+
+impl Peer {
+    fn say(&mut self, up: &Up<'_>) {
+        let mut bytes = Vec::new();
+        codec::write(&mut bytes, up, codec::UP_BYTES_MAX).expect("fits");
+        self.socket.write_all(&bytes).expect("the line reads");
+    }
+
+    /// The next frame, described: frames borrow what they were read from.
+    fn hear(&mut self) -> String {
+        loop {
+            if let Some((frame, end)) =
+                codec::split(&self.read, codec::DOWN_BYTES_MAX).expect("a frame")
+            {
+                let text = describe(&codec::read(frame).expect("a frame"));
+                self.read.drain(..end);
+                return text;
+            }
+            let mut bytes = [0; 4096];
+            let count = self.socket.read(&mut bytes).expect("the line writes in time");
+            if count == 0 {
+                return "end".into();
+            }
+            self.read.extend_from_slice(&bytes[..count]);
+        }
+    }
+
+    fn done(&mut self, event: u32, outcome: Outcome) {
+        self.say(&Up::Done { event, spent: Spent { outcome, cpu_us: 1, wall_us: 2 } });
+    }
+
+    fn head(&mut self, event: u32, body: Body<'_>) {
+        self.say(&Up::Head(Head { event, status: 200, headers: b"a\nb\n", body }));
+    }
+}
+
+fn describe(down: &Down<'_>) -> String {
+    match down {
+        Down::Event(WireEvent { event, kind: EventKind::Fetch(request), .. }) => {
+            format!("event {event} {} {} {:?}", request.method, request.url, request.body)
+        }
+        Down::Chunk { body, bytes } => format!("chunk {body} {}", bytes.len()),
+        Down::Credit { body, bytes } => format!("credit {body} {bytes}"),
+        Down::End { body, whole } => format!("end {body} {whole}"),
+        Down::Cancel { event, outcome } => format!("cancel {event} {outcome}"),
+        Down::Unwanted { body } => format!("unwanted {body}"),
+        Down::Stop => "stop".into(),
+        Down::Start(_) => "start".into(),
+    }
+}
+
+struct Setup {
+    line: Arc<Line>,
+    peer: Option<Peer>,
+    clock: Clock,
+    tail: Tail,
+    kept: Arc<Mutex<Vec<String>>>,
+    io: JoinHandle<End>,
+}
+
+fn code() -> Arc<Code> {
+    let manifest = Manifest {
+        format: manifest::FORMAT,
+        main_module: "a.js".into(),
+        modules: Default::default(),
+        bindings: Default::default(),
+        compat: manifest::Compat { date: "2026-08-01".into(), flags: vec![] },
+        limits: limits::Lower::default(),
+        outbound: manifest::Outbound::Public,
+        previews: true,
+    };
+    Arc::new(Code {
+        tenant: TenantId(1),
+        tenant_name: "t".into(),
+        worker: "main".into(),
+        version: VersionId::of(b"v"),
+        manifest,
+        modules: vec![],
+        secrets: vec![],
+        limits: limits::Limits { event_count_max: 2, response_bytes_max: 1_000_000, ..limits::DEFAULT },
+        generation: 1,
+    })
+}
+
+/// A line whose isolate has started.
+async fn started() -> Setup {
+    let clock = Clock::test(Millis(1_000));
+    let tail = Tail::new(clock.clone());
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = kept.clone();
+    let host = Host {
+        tasks: Tasks::new(Handle::current()),
+        clock: clock.clone(),
+        keep: Arc::new(move |_, name, made| {
+            keep.lock().expect("no panic").push(format!("{name} {}", made.len()));
+        }),
+    };
+    let (line, begin) = Line::new(IsolateNumber(1), code(), tail.ring(TenantId(1)), host);
+    let (ours, theirs) = StdStream::pair().expect("a pair");
+    ours.set_nonblocking(true).expect("a socket");
+    theirs.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    let socket = UnixStream::from_std(ours).expect("a socket");
+    let io = tokio::spawn(Io::new(line.clone(), socket).run());
+    let mut peer = Peer { socket: theirs, read: Vec::new() };
+    peer.say(&Up::Started(Started { cpu_us: 1, entrypoints: vec![], warnings: vec![] }));
+    assert!(matches!(begin.await, Ok(Begin::Started(_))));
+    Setup { line, peer: Some(peer), clock, tail, kept, io }
+}
+
+impl Setup {
+    async fn begin(&self, body: RequestBody) -> Begun {
+        let permit = self.line.permit().await.expect("room");
+        let request =
+            Event { entrypoint: None, method: "POST", url: "http://t/", headers: b"", cf: "{}" };
+        let about = About {
+            request: RequestId(7),
+            method: ::http::Method::POST,
+            path: "/".into(),
+            status: 0,
+        };
+        Begun::begin(permit, request, body, about).map_err(|(why, _)| why).expect("taken")
+    }
+
+    /// Runs the isolate's part on a thread where it may block.
+    async fn peer<T: Send + 'static>(
+        &mut self,
+        part: impl FnOnce(&mut Peer) -> T + Send + 'static,
+    ) -> T {
+        let mut peer = self.peer.take().expect("one part at a time");
+        let part = tokio::task::spawn_blocking(move || {
+            let result = part(&mut peer);
+            (peer, result)
+        });
+        let (peer, result) = part.await.expect("the part does not panic");
+        self.peer = Some(peer);
+        result
+    }
+}
+
+fn upload(chunks: Vec<Result<Bytes, Cut>>) -> RequestBody {
+    let frames = chunks.into_iter().map(|chunk| chunk.map(http_body::Frame::data));
+    let from: Upload = Box::pin(StreamBody::new(futures_util::stream::iter(frames)));
+    RequestBody::Stream { from, length: None }
+}
+
+async fn head(begun: Begun) -> (Bytes, ReplyBody) {
+    match begun.reply().await {
+        Reply::Head { status: 200, headers, body } => (headers, body),
+        other => panic!("no head: {other:?}"),
+    }
+}
+
+async fn download(begun: Begun) -> Download {
+    match head(begun).await.1 {
+        ReplyBody::Stream(download) => download,
+        other => panic!("no stream: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_answered_and_recorded() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::Inline(Bytes::from_static(b"hi"))).await;
+    let heard = setup
+        .peer(|peer| {
+            let heard = peer.hear();
+            peer.head(0, Body::Inline(b"hello"));
+            peer.done(0, Outcome::Ok);
+            heard
+        })
+        .await;
+    assert_eq!(heard, "event 0 POST http://t/ Inline([104, 105])");
+    let (headers, body) = head(begun).await;
+    assert_eq!(&headers[..], b"a\nb\n");
+    assert!(matches!(body, ReplyBody::Inline(bytes) if &bytes[..] == b"hello"));
+    // Another event is answered only after the first one's end was heard.
+    let begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.done(1, Outcome::Exception)).await;
+    assert!(matches!(begun.reply().await, Reply::Ended(spent) if spent.outcome == Outcome::Exception));
+    let items = setup.tail.read(TenantId(1), Some("main"), None);
+    let items = serde_json::to_value(&items[..1]).expect("plain data");
+    assert_eq!(items[0]["requestId"], "req_0000000000000007");
+    assert_eq!(items[0]["outcome"], "ok");
+    assert_eq!(items[0]["status"], 200);
+    assert_eq!(setup.line.event_count(), 0);
+}
+
+#[tokio::test]
+async fn a_response_moves_no_faster_than_it_is_read() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    setup
+        .peer(|peer| {
+            peer.hear();
+            peer.head(0, Body::Stream { body: 9, length: None });
+            assert_eq!(peer.hear(), format!("credit 9 {WINDOW_BYTES}"));
+            for _ in 0..WINDOW_BYTES as usize / CHUNK_BYTES_MAX {
+                peer.say(&Up::Chunk { body: 9, bytes: &[1; CHUNK_BYTES_MAX] });
+            }
+        })
+        .await;
+    let mut download = download(begun).await;
+    let chunk = download.frame().await.expect("a chunk").expect("whole");
+    assert_eq!(chunk.data_ref().map(Bytes::len), Some(CHUNK_BYTES_MAX));
+    // Only the chunk that was taken is given credit for.
+    let heard = setup
+        .peer(|peer| {
+            let heard = peer.hear();
+            peer.say(&Up::End { body: 9, whole: true });
+            peer.done(0, Outcome::Ok);
+            heard
+        })
+        .await;
+    assert_eq!(heard, format!("credit 9 {CHUNK_BYTES_MAX}"));
+    let rest = download.collect().await.expect("whole").to_bytes();
+    assert_eq!(rest.len(), WINDOW_BYTES as usize - CHUNK_BYTES_MAX);
+}
+
+#[tokio::test]
+async fn a_chunk_without_credit_ends_the_line() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    setup
+        .peer(|peer| {
+            peer.head(0, Body::Stream { body: 9, length: None });
+            for _ in 0..=WINDOW_BYTES as usize / CHUNK_BYTES_MAX {
+                peer.say(&Up::Chunk { body: 9, bytes: &[1; CHUNK_BYTES_MAX] });
+            }
+        })
+        .await;
+    assert!(matches!(setup.io.await, Ok(End::Violated(_))));
+    setup.line.lost(Blame::Itself);
+    let broken = download(begun).await.collect().await.expect_err("broken");
+    assert_eq!(broken, Broken::Unfinished);
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_longer_or_shorter_than_it_said_is_an_error() {
+    for (length, chunk, whole, expected) in [
+        (None, 10, false, Broken::Unfinished),
+        (Some(11), 10, true, Broken::TooShort),
+        (Some(9), 10, true, Broken::TooLong),
+    ] {
+        let mut setup = started().await;
+        let begun = setup.begin(RequestBody::None).await;
+        setup
+            .peer(move |peer| {
+                peer.head(0, Body::Stream { body: 9, length });
+                peer.say(&Up::Chunk { body: 9, bytes: &vec![1; chunk] });
+                peer.say(&Up::End { body: 9, whole });
+            })
+            .await;
+        assert_eq!(download(begun).await.collect().await.expect_err("broken"), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_response_over_its_limit_is_cut_and_its_rest_unwanted() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    let peer = setup.peer(|peer| {
+        peer.hear();
+        peer.head(0, Body::Stream { body: 9, length: None });
+        let mut heard = peer.hear();
+        while heard.starts_with("credit") {
+            peer.say(&Up::Chunk { body: 9, bytes: &[1; CHUNK_BYTES_MAX] });
+            heard = peer.hear();
+        }
+        heard
+    });
+    let (heard, broken) =
+        tokio::join!(peer, async { download(begun).await.collect().await.expect_err("broken") });
+    assert_eq!(broken, Broken::TooLong);
+    assert_eq!(heard, "unwanted 9");
+}
+
+#[tokio::test]
+async fn a_request_body_is_read_only_as_far_as_the_isolate_gave_credit() {
+    let mut setup = started().await;
+    let body = upload(vec![Ok(Bytes::from(vec![7; 100_000])), Ok(Bytes::from_static(b"end"))]);
+    let begun = setup.begin(body).await;
+    let heard = setup
+        .peer(|peer| {
+            let mut heard = vec![peer.hear()];
+            peer.say(&Up::Credit { body: 0, bytes: 10 });
+            heard.push(peer.hear());
+            peer.say(&Up::Credit { body: 0, bytes: 200_000 });
+            heard.extend((0..4).map(|_| peer.hear()));
+            peer.head(0, Body::None);
+            peer.done(0, Outcome::Ok);
+            heard
+        })
+        .await;
+    let rest = 100_000 - 10 - CHUNK_BYTES_MAX;
+    let expected = [
+        "event 0 POST http://t/ Stream { body: 0, length: None }".to_owned(),
+        "chunk 0 10".into(),
+        format!("chunk 0 {CHUNK_BYTES_MAX}"),
+        format!("chunk 0 {rest}"),
+        "chunk 0 3".into(),
+        "end 0 true".into(),
+    ];
+    assert_eq!(heard, expected);
+    assert!(matches!(head(begun).await.1, ReplyBody::None));
+}
+
+#[tokio::test]
+async fn a_request_body_that_is_only_passed_on_does_not_cross_the_line() {
+    let mut setup = started().await;
+    let begun = setup.begin(upload(vec![Ok(Bytes::from_static(b"through"))])).await;
+    setup
+        .peer(|peer| {
+            peer.hear();
+            peer.head(0, Body::Passed { body: 0 });
+            peer.done(0, Outcome::Ok);
+            peer.say(&Up::Credit { body: 0, bytes: 10 });
+        })
+        .await;
+    let ReplyBody::Passed { from, .. } = head(begun).await.1 else { panic!("not passed") };
+    let bytes = from.collect().await.expect("whole").to_bytes();
+    assert_eq!(&bytes[..], b"through");
+    assert!(setup.line.is_open(), "credit for a body that is gone is no fault");
+}
+
+#[tokio::test]
+async fn a_body_over_the_servers_limit_is_answered_and_its_event_canceled() {
+    let mut setup = started().await;
+    let begun = setup.begin(upload(vec![Err(Cut::TooLong)])).await;
+    let heard = setup
+        .peer(|peer| {
+            peer.hear();
+            peer.say(&Up::Credit { body: 0, bytes: 10 });
+            [peer.hear(), peer.hear()]
+        })
+        .await;
+    assert_eq!(heard, ["end 0 false", "cancel 0 canceled"]);
+    assert!(matches!(begun.reply().await, Reply::Cut(Cut::TooLong)));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_and_after_a_while_ends_the_event() {
+    let mut setup = started().await;
+    drop(setup.begin(RequestBody::None).await);
+    let heard = setup.peer(|peer| [peer.hear(), peer.hear()]).await;
+    assert_eq!(heard[1], "cancel 0 canceled");
+    let after = Duration::from_millis(limits::DEFAULT.after_client_ms_max.into());
+    setup.clock.advance(after - Duration::from_millis(1));
+    assert_eq!(setup.line.sweep(), Sweep::Well);
+    setup.clock.advance(Duration::from_millis(1));
+    assert_eq!(setup.line.sweep(), Sweep::Well);
+    assert_eq!(setup.peer(Peer::hear).await, "cancel 0 exceededWallTime");
+    setup.clock.advance(grace(setup.line.code()));
+    assert_eq!(setup.line.sweep(), Sweep::Stuck);
+    setup.peer(|peer| peer.done(0, Outcome::ExceededWallTime)).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_cancels_and_wants_no_more() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.head(0, Body::Stream { body: 9, length: None })).await;
+    drop(download(begun).await);
+    let heard = setup.peer(|peer| [0; 4].map(|_| peer.hear())).await;
+    assert_eq!(heard[2..], ["unwanted 9", "cancel 0 canceled"]);
+}
+
+#[tokio::test]
+async fn no_more_events_run_or_wait_than_may() {
+    let mut setup = started().await;
+    let _first = setup.begin(RequestBody::None).await;
+    let _second = setup.begin(RequestBody::None).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..QUEUED_EVENT_COUNT_MAX {
+        let line = setup.line.clone();
+        waiting.spawn(async move { line.permit().await.is_ok() });
+    }
+    while setup.line.table().waiting < QUEUED_EVENT_COUNT_MAX {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(setup.line.permit().await, Err(NotTaken::Full)));
+    setup.peer(|peer| peer.done(0, Outcome::Ok)).await;
+    assert_eq!(waiting.join_next().await.expect("one goes on").ok(), Some(true));
+}
+
+#[tokio::test]
+async fn a_condemned_isolate_sends_those_who_wait_elsewhere_and_finishes_the_others() {
+    let mut setup = started().await;
+    let first = setup.begin(RequestBody::None).await;
+    let _second = setup.begin(RequestBody::None).await;
+    let line = setup.line.clone();
+    let waiting = tokio::spawn(async move { line.permit().await.err() });
+    setup.peer(|peer| peer.say(&Up::Condemned { outcome: Outcome::ExceededMemory })).await;
+    assert_eq!(waiting.await.ok().flatten(), Some(NotTaken::Closed));
+    setup.peer(|peer| peer.done(0, Outcome::ExceededMemory)).await;
+    assert!(matches!(first.reply().await, Reply::Ended(_)));
+    assert!(!setup.line.is_open());
+}
+
+#[tokio::test]
+async fn when_the_isolate_dies_every_event_is_told_whose_fault_it_was() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    setup.peer = None;
+    assert!(matches!(setup.io.await, Ok(End::Closed)));
+    setup.line.closed();
+    assert!(matches!(setup.line.permit().await, Err(NotTaken::Closed)));
+    setup.line.lost(Blame::Another);
+    assert!(matches!(begun.reply().await, Reply::Lost(Blame::Another)));
+    let items = setup.tail.read(TenantId(1), None, None);
+    assert_eq!(serde_json::to_value(&items).expect("plain data")[0]["outcome"], "lost");
+}
+
+#[tokio::test]
+async fn an_idle_isolate_is_let_go_and_a_busy_one_is_not() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    assert!(!setup.line.stop_if_idle());
+    assert_eq!(setup.line.idle_since_ms(), None);
+    setup.clock.advance(Duration::from_millis(5));
+    setup.peer(|peer| peer.done(0, Outcome::Ok)).await;
+    begun.reply().await;
+    assert_eq!(setup.line.idle_since_ms(), Some(5));
+    assert!(setup.line.stop_if_idle());
+    assert_eq!(setup.peer(|peer| [peer.hear(), peer.hear()]).await[1], "stop");
+}
+
+#[tokio::test]
+async fn what_no_isolate_sends_ends_the_line() {
+    type Part = fn(&mut Peer);
+    let parts: [(&str, Part); 6] = [
+        ("bytes that are no frame", |p| p.socket.write_all(&[2, 0, 0, 0, 99, 99]).expect("sent")),
+        ("a frame that is too long", |p| p.socket.write_all(&[255; 4]).expect("sent")),
+        ("a head of nothing", |p| p.head(5, Body::None)),
+        ("an end of nothing", |p| p.done(5, Outcome::Ok)),
+        ("two heads", |p| (0..2).for_each(|_| p.head(0, Body::None))),
+        ("a body it was not given", |p| p.head(0, Body::Passed { body: 0 })),
+    ];
+    for (what, part) in parts {
+        let mut setup = started().await;
+        let _begun = setup.begin(RequestBody::None).await;
+        setup.peer(part).await;
+        assert!(matches!(setup.io.await, Ok(End::Violated(_))), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_frame_crosses_in_pieces() {
+    let mut setup = started().await;
+    let long = vec![b'x'; 3 << 20];
+    setup.peer(move |peer| peer.say(&Up::Compiled { name: "a.js", code: &long })).await;
+    let begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.done(0, Outcome::Ok)).await;
+    assert!(matches!(begun.reply().await, Reply::Ended(_)));
+    assert_eq!(setup.kept.lock().expect("no panic").as_slice(), ["a.js 3145728"]);
+}
+
+#[tokio::test]
+async fn a_declared_length_is_passed_on() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.head(0, Body::Stream { body: 9, length: Some(10) })).await;
+    let download = download(begun).await;
+    assert_eq!(download.size_hint().exact(), Some(10));
+}

@@ -1,0 +1,132 @@
+//! One change of one tenant: read, decide, commit.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use bindery_storage::engine::{Batch, Check, Committed, Write};
+use bindery_storage::tables::Tenant;
+use bindery_wire::TenantId;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Error, Inner, Result};
+
+/// Few enough to be small, enough that tenants hardly wait for each other.
+const LOCK_COUNT: usize = 1024;
+
+/// Lets one change of a tenant in at a time. That is for speed alone: what two servers over one
+/// store would do to each other, the checks of the commits refuse.
+pub(super) struct Locks {
+    locks: Vec<Mutex<()>>,
+    hasher: RandomState,
+}
+
+impl Default for Locks {
+    fn default() -> Self {
+        let locks = (0..LOCK_COUNT).map(|_| Mutex::new(())).collect();
+        Self { locks, hasher: RandomState::new() }
+    }
+}
+
+impl Locks {
+    pub(super) async fn lock(&self, tenant: &str) -> MutexGuard<'_, ()> {
+        self.locks[self.hasher.hash_one(tenant) as usize % self.locks.len()].lock().await
+    }
+}
+
+/// What of a tenant a change puts out of date.
+#[derive(Clone, Copy)]
+pub(super) enum Stale<'a> {
+    /// Nothing that runs.
+    Nothing,
+    /// This worker.
+    Worker(&'a str),
+    /// Everything.
+    Tenant,
+}
+
+/// A tenant being changed. Nothing is written before [`Edit::commit`].
+pub(super) struct Edit<'a> {
+    inner: &'a Inner,
+    /// The tenant's number.
+    pub(super) id: TenantId,
+    /// The row as it will be.
+    pub(super) tenant: Tenant,
+    before: Tenant,
+    checks: Vec<Check>,
+    writes: Vec<Write>,
+    _lock: MutexGuard<'a, ()>,
+}
+
+impl<'a> Edit<'a> {
+    /// Reads a tenant in order to change it.
+    pub(super) async fn begin(inner: &'a Arc<Inner>, name: &str) -> Result<Self> {
+        let lock = inner.edits.lock(name).await;
+        let (id, before) = inner.tenant(name).await?.ok_or(Error::NotFound("tenant"))?;
+        let tenant = Tenant { changes: before.changes + 1, ..before.clone() };
+        let (checks, writes) = (Vec::new(), Vec::new());
+        Ok(Self { inner, id, tenant, before, checks, writes, _lock: lock })
+    }
+
+    /// Adds what must hold.
+    pub(super) fn check(&mut self, check: Check) {
+        self.checks.push(check);
+    }
+
+    /// Adds what is written.
+    pub(super) fn write(&mut self, writes: impl IntoIterator<Item = Write>) {
+        self.writes.extend(writes);
+    }
+
+    /// Writes all of it, and makes it known.
+    pub(super) async fn commit(&mut self, stale: Stale<'_>) -> Result<()> {
+        self.write([self.inner.tenants.put(self.id, &self.tenant)]);
+        self.finish(stale).await
+    }
+
+    /// Removes the tenant with all of its rows.
+    pub(super) async fn commit_deletion(&mut self) -> Result<()> {
+        let rows = self.inner.tenants.delete(self.id, &self.before.name);
+        self.write(rows);
+        self.finish(Stale::Tenant).await
+    }
+
+    async fn finish(&mut self, stale: Stale<'_>) -> Result<()> {
+        self.check(self.inner.tenants.unchanged(self.id, &self.before));
+        let batch = Batch {
+            checks: std::mem::take(&mut self.checks),
+            writes: std::mem::take(&mut self.writes),
+        };
+        let committed = self.inner.parts.engine.commit(batch).await;
+        // After an error it is not known whether the batch was applied.
+        self.inner.cache.expire(&self.before.name);
+        match committed? {
+            Committed::Done { .. } => {
+                let changed = &self.inner.parts.changed;
+                match stale {
+                    Stale::Nothing => {}
+                    Stale::Worker(worker) => changed.changed(self.id, Some(worker)),
+                    Stale::Tenant => changed.changed(self.id, None),
+                }
+                Ok(())
+            }
+            Committed::Conflict { .. } => {
+                Err(Error::Conflict("the tenant was changed meanwhile".into()))
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// A tenant by name.
+    pub(super) async fn tenant(&self, name: &str) -> Result<Option<(TenantId, Tenant)>> {
+        let Some(id) = self.tenants.id(name).await? else {
+            return Ok(None);
+        };
+        Ok(self.tenants.get(id).await?.map(|tenant| (id, tenant)))
+    }
+
+    /// The number of a tenant that must be there.
+    pub(super) async fn tenant_id(&self, name: &str) -> Result<TenantId> {
+        self.tenants.id(name).await?.ok_or(Error::NotFound("tenant"))
+    }
+}

@@ -1,0 +1,206 @@
+//! Uploads: tried first, then kept and deployed in one commit.
+
+use std::sync::Arc;
+
+use bindery_storage::tables::{Version, Worker};
+use bindery_wire::manifest::ModuleKind;
+use bindery_wire::{Manifest, TenantId, VersionId};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::edit::{Edit, Stale};
+use super::load::{Of, Secrets, env_faults, generation};
+use super::vault::Place;
+use super::{Error, Inner, Registry, Result, Started, VERSION_COUNT_MAX, WORKER_COUNT_MAX};
+
+/// A manifest up to this size stands in the version's row; a larger one is a blob.
+const MANIFEST_INLINE_BYTES_MAX: usize = 16 << 10;
+
+/// A version as it was sent, checked in itself.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// What it is.
+    pub manifest: Manifest,
+    /// The bytes of every module of the manifest, in its order.
+    pub modules: Vec<(String, Bytes)>,
+    /// Secrets of the worker that are set with it.
+    pub secrets: Secrets,
+    /// Whether it serves from now on.
+    pub deploy: Deploy,
+}
+
+/// Whether an uploaded version serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deploy {
+    /// It does.
+    Now,
+    /// It can be deployed later.
+    Later,
+}
+
+/// What became of an upload.
+#[derive(Clone, Debug)]
+pub struct Uploaded {
+    /// The version's id.
+    pub version: VersionId,
+    /// How its start went.
+    pub started: Started,
+}
+
+impl Registry {
+    /// Tries an upload, and keeps it if it starts. The tenant must be there.
+    ///
+    /// Cancel-safe: an upload is kept whole or not at all.
+    pub async fn upload(&self, tenant: &str, worker: &str, upload: Upload) -> Result<Uploaded> {
+        let version = upload.manifest.id();
+        let (id, started) = self.0.try_start(tenant, worker, &upload).await?;
+        let inner = self.0.clone();
+        let (tenant, worker) = (tenant.to_owned(), worker.to_owned());
+        self.whole(async move {
+            let mut edit = Edit::begin(&inner, &tenant).await?;
+            if edit.id != id {
+                return Err(Error::Conflict("the tenant was deleted meanwhile".into()));
+            }
+            inner.keep(&mut edit, &worker, version, upload).await?;
+            Ok(Uploaded { version, started })
+        })
+        .await
+    }
+}
+
+impl Inner {
+    async fn try_start(
+        &self,
+        tenant: &str,
+        worker: &str,
+        upload: &Upload,
+    ) -> Result<(TenantId, Started)> {
+        let (id, tenant) = self.tenant(tenant).await?.ok_or(Error::NotFound("tenant"))?;
+        if tenant.suspended {
+            return Err(Error::Suspended);
+        }
+        let row = self.workers.get(id, worker).await?;
+        if row.is_none() {
+            check_worker_quota(&tenant)?;
+        }
+        let before = self.worker_secrets(id, worker).await?;
+        let secrets = merge(before.clone(), &upload.secrets);
+        let faults = env_faults(&upload.manifest, &secrets);
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let modules = running(upload);
+        let of = Of { id, tenant: &tenant, worker, version: upload.manifest.id() };
+        let generation = match secrets == before {
+            true => generation(&tenant, row.as_ref()),
+            false => tenant.changes + 1,
+        };
+        let code = self.assemble(of, generation, upload.manifest.clone(), (modules, secrets));
+        let started = self.parts.starter.try_start(Arc::new(code)).await;
+        Ok((id, started.map_err(Error::Start)?))
+    }
+
+    /// Writes the modules, then the version, its secrets and its deployment in one batch.
+    async fn keep(
+        &self,
+        edit: &mut Edit<'_>,
+        name: &str,
+        version: VersionId,
+        upload: Upload,
+    ) -> Result<()> {
+        let before = self.worker_secrets(edit.id, name).await?;
+        let secrets = merge(before.clone(), &upload.secrets);
+        let faults = env_faults(&upload.manifest, &secrets);
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let mut worker = self.worker_for_upload(edit, name).await?;
+        if secrets != before {
+            worker.generation = edit.tenant.changes;
+            for (secret, text) in &upload.secrets {
+                let place = Place { tenant: edit.id, worker: name, name: secret };
+                let sealed = self.parts.vault.seal(place, text)?;
+                edit.write([self.secrets.put(edit.id, name, secret, &sealed)]);
+            }
+        }
+        let dropped = self.keep_version(edit, (name, &worker), version, &upload).await?;
+        if upload.deploy == Deploy::Now {
+            self.deploy_into(edit, name, &mut worker, version);
+        }
+        edit.write([self.workers.put(edit.id, name, &worker)]);
+        edit.commit(Stale::Worker(name)).await?;
+        if dropped { self.remove_unnamed_blobs(edit).await } else { Ok(()) }
+    }
+
+    async fn worker_for_upload(&self, edit: &mut Edit<'_>, name: &str) -> Result<Worker> {
+        if let Some(worker) = self.workers.get(edit.id, name).await? {
+            return Ok(worker);
+        }
+        check_worker_quota(&edit.tenant)?;
+        edit.tenant.workers += 1;
+        let created_ms = self.parts.clock.now().0;
+        let generation = edit.tenant.changes;
+        Ok(Worker { created_ms, deployed: None, deployments: 0, generation })
+    }
+
+    /// Writes the blobs and adds the row; drops the oldest versions over the limit, and says
+    /// whether there were any.
+    async fn keep_version(
+        &self,
+        edit: &mut Edit<'_>,
+        (name, worker): (&str, &Worker),
+        version: VersionId,
+        upload: &Upload,
+    ) -> Result<bool> {
+        for (_, bytes) in &upload.modules {
+            self.parts.blobs.put_async(edit.id, bytes.clone()).await?;
+        }
+        let mut versions = self.versions.list(edit.id, name, usize::MAX).await?;
+        if versions.iter().any(|(id, _)| *id == version) {
+            return Ok(false);
+        }
+        let bytes = upload.manifest.to_bytes();
+        let manifest = if bytes.len() <= MANIFEST_INLINE_BYTES_MAX {
+            String::from_utf8(bytes).ok().and_then(|json| RawValue::from_string(json).ok())
+        } else {
+            self.parts.blobs.put_async(edit.id, bytes.into()).await?;
+            None
+        };
+        let row = Version { created_ms: self.parts.clock.now().0, manifest };
+        edit.write([self.versions.put(edit.id, name, version, &row)]);
+        let excess = (versions.len() + 1).saturating_sub(VERSION_COUNT_MAX);
+        versions.retain(|(id, _)| worker.deployed != Some(*id));
+        versions.sort_by_key(|(_, version)| version.created_ms);
+        for (id, _) in versions.iter().take(excess) {
+            edit.write([self.versions.delete(edit.id, name, *id)]);
+        }
+        Ok(excess > 0)
+    }
+}
+
+/// The modules that an isolate is given.
+fn running(upload: &Upload) -> Vec<(String, Bytes)> {
+    let kind = |name: &str| upload.manifest.modules.get(name).map(|module| module.kind);
+    let modules = upload.modules.iter();
+    modules.filter(|(name, _)| kind(name) != Some(ModuleKind::SourceMap)).cloned().collect()
+}
+
+/// The secrets there are, with those that are given; by name.
+pub(super) fn merge(mut secrets: Secrets, given: &[(String, String)]) -> Secrets {
+    for (name, text) in given {
+        match secrets.binary_search_by(|(known, _)| known.cmp(name)) {
+            Ok(at) => secrets[at].1.clone_from(text),
+            Err(at) => secrets.insert(at, (name.clone(), text.clone())),
+        }
+    }
+    secrets
+}
+
+fn check_worker_quota(tenant: &bindery_storage::tables::Tenant) -> Result<()> {
+    let max = tenant.quotas.workers.unwrap_or(WORKER_COUNT_MAX).min(WORKER_COUNT_MAX);
+    if tenant.workers < max {
+        Ok(())
+    } else {
+        Err(Error::Quota { what: "workers", max: max.into() })
+    }
+}

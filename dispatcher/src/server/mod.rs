@@ -1,0 +1,295 @@
+//! A whole server in one value: storage, registry, cordons, front door and admin API.
+//!
+//! The program and the tests start it the same way. It reads no environment and prints nothing.
+
+mod hooks;
+
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bindery_storage::blob::Blobs;
+use bindery_storage::code::CodeCache;
+use bindery_storage::engine::Engine;
+use bindery_storage::redb::Redb;
+use bindery_storage::{blob, engine};
+use bindery_wire::limits;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::cordon::{self, Cordons};
+use crate::http::{self, Front, Fronts};
+use crate::placement::{self, Compiled, Placement, SWEEP_EVERY};
+use crate::registry::{self, Operator, Registry, Vault};
+use crate::tail::Tail;
+use crate::tasks::Tasks;
+use crate::admin;
+use hooks::Hooks;
+
+/// Bytes of compiled code on disk.
+const COMPILED_BYTES_MAX: u64 = 1 << 30;
+/// How long the admin API may take to end, once the front door has.
+const ADMIN_IN: Duration = Duration::from_secs(2);
+/// How long background work may take to end.
+const TASKS_IN: Duration = Duration::from_secs(5);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory can not be used.
+    #[error("the data directory {path} can not be used")]
+    Data {
+        /// The directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store can not be opened.
+    #[error("the store can not be opened")]
+    Store(#[from] engine::Error),
+    /// The modules can not be opened.
+    #[error("the stored modules can not be opened")]
+    Blobs(#[from] blob::Error),
+    /// The registry, a key or a token can not be opened.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// There is no cordon.
+    #[error(transparent)]
+    Cordon(#[from] cordon::Error),
+    /// The front door does not open.
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    /// The admin address can not be listened on.
+    #[error("{address} can not be listened on")]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Work in the background was given up.
+    #[error("the server was stopped while it started")]
+    Stopped,
+}
+
+/// A server that runs. Ends with [`Server::shutdown`]; dropped without, its cordons are killed.
+pub struct Server {
+    /// Where workers are reached.
+    pub listen: SocketAddr,
+    /// Where the admin API is reached.
+    pub admin: SocketAddr,
+    registry: Registry,
+    placement: Placement,
+    tail: Tail,
+    fronts: Fronts,
+    tasks: Tasks,
+    serving: watch::Sender<bool>,
+    ending: watch::Sender<bool>,
+    drain: Duration,
+}
+
+impl Server {
+    /// Starts a server whose cordons run `program cordon`. Both ports accept when it returns.
+    pub async fn start(config: Config, program: PathBuf, clock: Clock) -> Result<Self, Error> {
+        let tasks = Tasks::new(Handle::current());
+        let cordons = Cordons::start(cordon_config(&config, program), clock.clone());
+        let (store, cordons) = tokio::join!(Store::open(config.data.clone()), cordons);
+        let cordons = cordons?;
+        let started = Self::start_with(&config, store, (cordons.clone(), tasks, clock)).await;
+        if started.is_err() {
+            cordons.shutdown().await;
+        }
+        started
+    }
+
+    async fn start_with(
+        config: &Config,
+        store: Result<Store, Error>,
+        (cordons, tasks, clock): (Cordons, Tasks, Clock),
+    ) -> Result<Self, Error> {
+        let Store { engine, blobs } = store?;
+        let tail = Tail::new(clock.clone());
+        let compiled = compiled(config.data.clone(), &cordons).await;
+        let placement = Placement::new(placement::Parts {
+            cordons,
+            tail: tail.clone(),
+            clock: clock.clone(),
+            config: config.pool.clone(),
+            compiled: compiled.clone(),
+        });
+        let fronts = Fronts::start(front_count()).await?;
+        let hooks = Arc::new(Hooks::new(placement.clone(), fronts.tasks(), compiled));
+        let registry = Registry::open(registry::Parts {
+            engine,
+            blobs,
+            vault: Vault::open(config.secrets_key.as_deref(), &config.data)?,
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            limits: limits::DEFAULT.lowered_by(&config.limits),
+            domain: config.domain.to_ascii_lowercase(),
+            code_bytes_max: config.pool.code_bytes_max,
+            starter: hooks.clone(),
+            changed: hooks.clone(),
+        });
+        let registry = registry.await?;
+        let trusted = config.trusted_proxies.clone();
+        let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
+        let listen = fronts.open(config.listen, &Arc::new(front))?;
+        let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
+        let parts = admin::Parts {
+            registry: registry.clone(),
+            operator: Operator::open(config.operator_token.as_ref(), &config.data)?,
+            tail: tail.clone(),
+            measured: hooks,
+            serving: serving.subscribe(),
+            domain: config.domain.to_ascii_lowercase(),
+            port: listen.port(),
+        };
+        let admin = serve_admin(config.admin, parts, (&tasks, ending.subscribe())).await?;
+        tasks.spawn("sweep", sweep(placement.clone(), clock, ending.subscribe()));
+        let drain = Duration::from_millis(config.drain_ms.into());
+        let server = Self {
+            listen,
+            admin,
+            registry,
+            placement,
+            tail,
+            fronts,
+            tasks,
+            serving,
+            ending,
+            drain,
+        };
+        Ok(server)
+    }
+
+    /// What the server knows.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Which isolates live, and where.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// What tenants see of their events.
+    pub fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// Takes no new work, finishes what runs within the time configured for it, and ends every
+    /// cordon and thread.
+    pub async fn shutdown(self) {
+        let until = Instant::now() + self.drain;
+        self.serving.send_replace(false);
+        self.fronts.close(self.drain).await;
+        self.placement.end(until.saturating_duration_since(Instant::now())).await;
+        self.ending.send_replace(true);
+        if tokio::time::timeout(TASKS_IN, self.tasks.join()).await.is_err() {
+            tracing::warn!("background work still ran when the server ended");
+        }
+        self.placement.cordons().shutdown().await;
+        self.fronts.end().await;
+    }
+}
+
+/// What is on disk.
+struct Store {
+    engine: Arc<dyn Engine>,
+    blobs: Blobs,
+}
+
+impl Store {
+    async fn open(data: PathBuf) -> Result<Self, Error> {
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(&data)).await;
+        opened.map_err(|_| Error::Stopped)?
+    }
+
+    fn open_now(data: &Path) -> Result<Self, Error> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.map_err(|source| Error::Data { path: data.display().to_string(), source })?;
+        let engine: Arc<dyn Engine> = Arc::new(Redb::open(data.join("store.redb"))?);
+        Ok(Self { engine, blobs: Blobs::open(data.join("blobs"))? })
+    }
+}
+
+fn cordon_config(config: &Config, program: PathBuf) -> cordon::Config {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let count = config.cordons.map_or(cores.max(2), |count| count.get() as usize);
+    cordon::Config {
+        program,
+        count,
+        unsandboxed: config.unsandboxed,
+        blank_count_max: config.pool.blank_count_max,
+    }
+}
+
+/// Threads of the front door: one for four cores, for most of the work is the isolates'.
+fn front_count() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1))
+}
+
+/// Compiled code in memory, and on disk if it can be kept there: it only saves time.
+async fn compiled(data: PathBuf, cordons: &Cordons) -> Compiled {
+    let Some(engine) = cordons.engine() else { return Compiled::new(None) };
+    let opened = tokio::task::spawn_blocking(move || {
+        CodeCache::open(&data.join("compiled"), &engine, COMPILED_BYTES_MAX)
+    });
+    match opened.await {
+        Ok(Ok(disk)) => Compiled::new(Some(disk)),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "compiled code is not kept");
+            Compiled::new(None)
+        }
+        Err(_) => Compiled::new(None),
+    }
+}
+
+async fn serve_admin(
+    address: SocketAddr,
+    parts: admin::Parts,
+    (tasks, mut ending): (&Tasks, watch::Receiver<bool>),
+) -> Result<SocketAddr, Error> {
+    let failed = |source| Error::Admin { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let mut ended = ending.clone();
+    let router = admin::router(parts);
+    tasks.spawn("admin", async move {
+        let graceful = async move {
+            let _ = ending.wait_for(|ending| *ending).await;
+        };
+        let serving = axum::serve(listener, router).with_graceful_shutdown(graceful);
+        let late = async move {
+            let _ = ended.wait_for(|ending| *ending).await;
+            tokio::time::sleep(ADMIN_IN).await;
+        };
+        // A follower of logs would go on for as long as it likes.
+        tokio::select! {
+            _ = serving.into_future() => {}
+            () = late => {}
+        }
+    });
+    Ok(bound)
+}
+
+async fn sweep(placement: Placement, clock: Clock, mut ending: watch::Receiver<bool>) {
+    let ended = async move {
+        let _ = ending.wait_for(|ending| *ending).await;
+    };
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            () = clock.sleep(SWEEP_EVERY) => placement.sweep(),
+            () = ended.as_mut() => return,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What each row holds.
+//!
+//! A table reads its rows, and makes the writes that change them; who commits several of them
+//! together decides what belongs together. Every row begins with the version of its format.
+//! Absent on purpose: caches, and any rule about who may do what.
+
+mod domain;
+mod meta;
+mod row;
+mod secret;
+mod tenant;
+mod token;
+mod version;
+mod worker;
+
+pub use domain::{Domain, Domains};
+pub use meta::Meta;
+pub use row::{Error, Result};
+pub use secret::{Sealed, Secrets};
+pub use tenant::{Quotas, Tenant, Tenants};
+pub use token::{Token, Tokens};
+pub use version::{Version, Versions};
+pub use worker::{Deployment, Worker, Workers};

@@ -1,0 +1,166 @@
+// The start of every isolate, run while the snapshot is made: the global object that tenants
+// see, and the functions through which the host comes in.
+
+import { core } from "ext:core/mod.js";
+import * as time from "ext:bindery/time.js";
+import { bodyChunk, bodyEnd } from "ext:bindery/door.js";
+import * as timers from "ext:bindery/timers.js";
+import { console } from "ext:bindery/console.js";
+import * as webcrypto from "ext:bindery/crypto.js";
+import { Headers } from "ext:bindery/http/headers.js";
+import { FixedLengthStream, IdentityTransformStream } from "ext:bindery/http/identity_stream.js";
+import { FormData } from "ext:bindery/http/form_data.js";
+import { Request } from "ext:bindery/http/request.js";
+import { Response } from "ext:bindery/http/response.js";
+import * as event from "ext:bindery/event.js";
+import * as workers from "ext:bindery/workers.js";
+
+const load = (name) => core.loadExtScript(`ext:deno_web/${name}.js`);
+const { DOMException } = load("01_dom_exception");
+const url = load("00_url");
+const { URLPattern } = load("01_urlpattern");
+const events = load("02_event");
+const abort = load("03_abort_signal");
+const base64 = load("05_base64");
+const streams = load("06_streams");
+const encoding = load("08_text_encoding");
+const file = load("09_file");
+const ports = load("13_message_port");
+const compression = load("14_compression");
+load("02_timers");
+
+// A signal's timeout is a timer of the event's, as any other.
+Object.defineProperty(abort.AbortSignal, "timeout", {
+  configurable: true,
+  writable: true,
+  value: {
+    timeout(milliseconds) {
+      const controller = new abort.AbortController();
+      const error = new DOMException("The operation was aborted due to timeout", "TimeoutError");
+      timers.setTimeout(() => controller.abort(error), milliseconds);
+      return controller.signal;
+    },
+  }.timeout,
+});
+
+class Navigator {
+  get userAgent() {
+    return "Cloudflare-Workers";
+  }
+
+  get language() {
+    return "en";
+  }
+}
+
+const CLASSES = {
+  AbortController: abort.AbortController,
+  AbortSignal: abort.AbortSignal,
+  Blob: file.Blob,
+  ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
+  CompressionStream: compression.CompressionStream,
+  CountQueuingStrategy: streams.CountQueuingStrategy,
+  Crypto: webcrypto.Crypto,
+  CryptoKey: webcrypto.CryptoKey,
+  CustomEvent: events.CustomEvent,
+  DecompressionStream: compression.DecompressionStream,
+  DOMException,
+  ErrorEvent: events.ErrorEvent,
+  Event: events.Event,
+  EventTarget: events.EventTarget,
+  ExecutionContext: event.ExecutionContext,
+  File: file.File,
+  FixedLengthStream,
+  FormData,
+  Headers,
+  IdentityTransformStream,
+  MessageChannel: ports.MessageChannel,
+  MessageEvent: events.MessageEvent,
+  MessagePort: ports.MessagePort,
+  Navigator,
+  Performance: time.Performance,
+  PromiseRejectionEvent: events.PromiseRejectionEvent,
+  ReadableByteStreamController: streams.ReadableByteStreamController,
+  ReadableStream: streams.ReadableStream,
+  ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest: streams.ReadableStreamBYOBRequest,
+  ReadableStreamDefaultController: streams.ReadableStreamDefaultController,
+  ReadableStreamDefaultReader: streams.ReadableStreamDefaultReader,
+  Request,
+  Response,
+  SubtleCrypto: webcrypto.SubtleCrypto,
+  TextDecoder: encoding.TextDecoder,
+  TextDecoderStream: encoding.TextDecoderStream,
+  TextEncoder: encoding.TextEncoder,
+  TextEncoderStream: encoding.TextEncoderStream,
+  TransformStream: streams.TransformStream,
+  TransformStreamDefaultController: streams.TransformStreamDefaultController,
+  URL: url.URL,
+  URLPattern,
+  URLSearchParams: url.URLSearchParams,
+  WritableStream: streams.WritableStream,
+  WritableStreamDefaultController: streams.WritableStreamDefaultController,
+  WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
+};
+
+/** Outgoing requests come with a later release. */
+async function fetch() {
+  throw new Error("fetch is not supported yet");
+}
+
+const VALUES = {
+  atob: base64.atob,
+  btoa: base64.btoa,
+  clearInterval: timers.clearInterval,
+  clearTimeout: timers.clearTimeout,
+  console,
+  crypto: webcrypto.crypto,
+  fetch,
+  navigator: new Navigator(),
+  performance: time.performance,
+  reportError: event.reportStray,
+  scheduler: timers.scheduler,
+  self: globalThis,
+  setInterval: timers.setInterval,
+  setTimeout: timers.setTimeout,
+  structuredClone: ports.structuredClone,
+};
+
+for (const [name, value] of Object.entries({ ...CLASSES, ...VALUES })) {
+  Object.defineProperty(globalThis, name, {
+    value,
+    writable: true,
+    enumerable: name in VALUES,
+    configurable: true,
+  });
+}
+core.registerErrorClass("DOMExceptionQuotaExceededError", (message) =>
+  new DOMException(message, "QuotaExceededError"));
+core.registerErrorClass("DOMExceptionInvalidCharacterError", (message) =>
+  new DOMException(message, "InvalidCharacterError"));
+core.registerErrorClass("DOMExceptionDataCloneError", (message) =>
+  new DOMException(message, "DataCloneError"));
+
+// What the engine left on the global object and on errors for itself.
+function harden() {
+  event.catchStrays();
+  for (const name of ["Deno", "__bootstrap", "__bindery", "SharedArrayBuffer", "Atomics"]) {
+    delete globalThis[name];
+  }
+}
+
+/** What the host takes, by place: `Entry` in the runtime names the functions in this order. */
+globalThis.__bindery = [
+  harden,
+  event.start,
+  event.fetchEvent,
+  timers.timerFired,
+  bodyChunk,
+  bodyEnd,
+  event.bodyCredit,
+  event.bodyOver,
+  event.cancelEvent,
+  event.dropEvent,
+  event.describeForHost,
+  { ...workers },
+];

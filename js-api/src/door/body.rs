@@ -1,0 +1,103 @@
+//! Bodies on their way through the door, within the credit that the reader gave.
+
+use bindery_wire::frame::{CHUNK_BYTES_MAX, Up, WINDOW_BYTES};
+
+use super::{Door, Error};
+
+/// One body on its way out.
+pub struct UpBody {
+    /// The event that it belongs to.
+    pub event: u32,
+    /// Where its bytes come from.
+    pub source: Source,
+    /// How many more bytes may be sent.
+    pub credit: u32,
+    /// How many bytes were sent.
+    pub sent: u64,
+}
+
+impl UpBody {
+    /// Whether the dispatcher has to give credit before the body goes on.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.source, Source::Bytes { .. }) || self.credit == 0
+    }
+}
+
+/// One body on its way in.
+pub struct DownBody {
+    /// The event that it belongs to.
+    pub event: u32,
+    /// Bytes that were asked for and have not come.
+    pub credit: u64,
+}
+
+/// Where the bytes of a body come from.
+pub enum Source {
+    /// All of it is here, from `at` on: JavaScript is not asked again.
+    Bytes {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// How many of them are sent.
+        at: usize,
+    },
+    /// JavaScript writes chunks while there is credit.
+    Script,
+}
+
+impl Door {
+    /// Begins a body.
+    pub(super) fn begin_body(&mut self, event: u32, source: Source) -> u32 {
+        let id = self.new_body();
+        self.up.insert(id, UpBody { event, source, credit: WINDOW_BYTES, sent: 0 });
+        id
+    }
+
+    /// Sends what the credit allows of a body whose bytes are all here. True when it is done.
+    pub fn pump(&mut self, id: u32) -> bool {
+        let Some(body) = self.up.get_mut(&id) else { return true };
+        let Source::Bytes { bytes, at } = &mut body.source else { return false };
+        let bytes = std::mem::take(bytes);
+        let mut from = *at;
+        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+            let Some(body) = self.up.get_mut(&id) else { return true };
+            let size = rest.len().min(CHUNK_BYTES_MAX).min(body.credit as usize);
+            if size == 0 {
+                body.source = Source::Bytes { bytes, at: from };
+                return false;
+            }
+            body.credit -= u32::try_from(size).unwrap_or(body.credit);
+            body.sent += size as u64;
+            self.send(&Up::Chunk { body: id, bytes: rest.get(..size).unwrap_or(rest) });
+            from += size;
+        }
+        self.up.remove(&id);
+        self.send(&Up::End { body: id, whole: true });
+        true
+    }
+
+    /// Sends what the credit allows of bytes that JavaScript writes, and says how many it took.
+    pub(super) fn write_body(&mut self, id: u32, bytes: &[u8]) -> Result<u32, Error> {
+        let max = self.limits.response_bytes_max;
+        let body = self.up.get_mut(&id).ok_or(Error::NoBody)?;
+        let taken = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(body.credit);
+        body.sent = body.sent.saturating_add(u64::from(taken));
+        if body.sent > max {
+            return Err(Error::ResponseTooLong { max });
+        }
+        body.credit -= taken;
+        for part in bytes.get(..taken as usize).unwrap_or_default().chunks(CHUNK_BYTES_MAX) {
+            self.send(&Up::Chunk { body: id, bytes: part });
+        }
+        Ok(taken)
+    }
+
+    /// More credit for a body. True if JavaScript writes it, and must be told.
+    pub fn credit(&mut self, id: u32, bytes: u32) -> bool {
+        let Some(body) = self.up.get_mut(&id) else { return false };
+        body.credit = body.credit.saturating_add(bytes);
+        match body.source {
+            Source::Script => true,
+            Source::Bytes { .. } => false,
+        }
+    }
+}

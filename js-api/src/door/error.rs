@@ -1,0 +1,53 @@
+//! What an op of the door can not do.
+
+/// What an op of the door can not do.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub enum Error {
+    /// Called while the host holds the door: a fault of the host.
+    #[class(generic)]
+    #[error("internal error: the door is busy")]
+    Busy,
+    /// I/O while the modules are evaluated.
+    #[class(generic)]
+    #[error(
+        "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or \
+         connect()), setting a timeout, and generating random values are not allowed within \
+         global scope. To fix this error, perform this operation within a handler. \
+         https://developers.cloudflare.com/workers/runtime-apis/handlers/"
+    )]
+    GlobalScope,
+    /// More timers than an isolate may have.
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("You have exceeded the number of active timers you may set: {max}.")]
+    Timers {
+        /// The limit.
+        max: u32,
+    },
+    /// An event that was answered, or has ended.
+    #[class(type)]
+    #[error("the event has already been answered or has ended")]
+    Ended,
+    /// A body that is not there any more.
+    #[class(type)]
+    #[error("the body has already ended")]
+    NoBody,
+    /// Headers over the limits of a message.
+    #[class(type)]
+    #[error("response headers: {0}")]
+    Headers(#[from] bindery_wire::flat::Error),
+    /// A value that is neither text nor bytes.
+    #[class(type)]
+    #[error("a body is text or bytes")]
+    NotABody,
+    /// An op that was taken away.
+    #[class(type)]
+    #[error("this operation does not exist in a worker")]
+    Denied,
+    /// A response longer than allowed.
+    #[class(range)]
+    #[error("the response is longer than the limit of {max} bytes")]
+    ResponseTooLong {
+        /// The limit.
+        max: u64,
+    },
+}

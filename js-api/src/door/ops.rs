@@ -1,0 +1,253 @@
+//! The ops of the door: decode, one call, encode.
+#![expect(missing_docs, unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
+
+use std::borrow::Cow;
+
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Head, Up};
+use bindery_wire::log::Level;
+use bindery_wire::{Outcome, flat};
+use deno_core::{OpState, op2, v8};
+
+use std::time::Instant;
+
+use super::{Door, Error, Shared, Source};
+
+/// Kinds of body that [`op_door_head`] knows; the numbers are `response.js`'s.
+mod kind {
+    pub(super) const NONE: u32 = 0;
+    pub(super) const STREAM: u32 = 3;
+    pub(super) const PASSED: u32 = 4;
+}
+
+/// Answers an event: the head, and the body if it is here or has a number. Returns the number of
+/// the body that is to be written in chunks, or 0.
+#[op2(fast)]
+#[smi]
+pub fn op_door_head<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[smi] status: u16,
+    #[string(onebyte)] headers: Cow<'_, [u8]>,
+    #[smi] kind: u32,
+    body: v8::Local<'s, v8::Value>,
+    #[number] length: i64,
+) -> Result<u32, Error> {
+    flat::parse(&headers)?;
+    let shared = state.borrow::<Shared>().clone();
+    let known = u64::try_from(length).ok();
+    let answer = |body: Body<'_>| {
+        let mut door = shared.open()?;
+        door.answer(Head { event, status, headers: &headers, body })
+    };
+    match kind {
+        kind::NONE => answer(Body::None).map(|()| 0),
+        kind::PASSED => {
+            let body = body.uint32_value(scope).ok_or(Error::NoBody)?;
+            shared.open()?.down.remove(&body).ok_or(Error::NoBody)?;
+            answer(Body::Passed { body }).map(|()| 0)
+        }
+        kind::STREAM => {
+            let body = shared.open()?.begin_body(event, Source::Script);
+            answer(Body::Stream { body, length: known }).map(|()| body)
+        }
+        _ => {
+            let bytes = bytes_of(scope, body)?;
+            if bytes.len() <= BODY_INLINE_BYTES_MAX {
+                return answer(Body::Inline(&bytes)).map(|()| 0);
+            }
+            answer_long(&shared, event, status, &headers, bytes)
+        }
+    }
+}
+
+/// Answers with a body that is all here but too long for the head: it follows by credit, and
+/// JavaScript need not stay for it.
+fn answer_long(
+    shared: &Shared,
+    event: u32,
+    status: u16,
+    headers: &[u8],
+    bytes: Vec<u8>,
+) -> Result<u32, Error> {
+    let mut door = shared.open()?;
+    let max = door.limits.response_bytes_max;
+    let length = bytes.len() as u64;
+    if length > max {
+        return Err(Error::ResponseTooLong { max });
+    }
+    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 });
+    let stream = Body::Stream { body, length: Some(length) };
+    door.answer(Head { event, status, headers, body: stream })?;
+    door.pump(body);
+    Ok(if door.up.contains_key(&body) { body } else { 0 })
+}
+
+fn bytes_of<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+) -> Result<Vec<u8>, Error> {
+    if let Ok(text) = v8::Local::<v8::String>::try_from(value) {
+        return Ok(text.to_rust_string_lossy(scope).into_bytes());
+    }
+    let view = v8::Local::<v8::ArrayBufferView>::try_from(value).map_err(|_| Error::NotABody)?;
+    let mut bytes = vec![0; view.byte_length()];
+    let copied = view.copy_contents(&mut bytes);
+    bytes.truncate(copied);
+    Ok(bytes)
+}
+
+impl Door {
+    fn answer(&mut self, head: Head<'_>) -> Result<(), Error> {
+        let state = self.events.get_mut(&head.event).filter(|state| state.ended.is_none());
+        let state = state.filter(|state| !state.answered).ok_or(Error::Ended)?;
+        state.answered = true;
+        self.send(&Up::Head(head));
+        Ok(())
+    }
+}
+
+/// Sends what the credit allows of a chunk; returns how many bytes that was.
+#[op2(fast)]
+#[smi]
+pub fn op_door_chunk(
+    state: &mut OpState,
+    #[smi] body: u32,
+    #[buffer] bytes: &[u8],
+) -> Result<u32, Error> {
+    state.borrow::<Shared>().open()?.write_body(body, bytes)
+}
+
+/// Ends a body that JavaScript writes.
+#[op2(fast)]
+pub fn op_door_end(state: &mut OpState, #[smi] body: u32, whole: bool) -> Result<(), Error> {
+    let mut door = state.borrow::<Shared>().open()?;
+    if door.up.remove(&body).is_some() {
+        door.send(&Up::End { body, whole });
+    }
+    Ok(())
+}
+
+/// Asks for more bytes of a body that is received.
+#[op2(fast)]
+pub fn op_door_credit(
+    state: &mut OpState,
+    #[smi] body: u32,
+    #[smi] bytes: u32,
+) -> Result<(), Error> {
+    let mut door = state.borrow::<Shared>().open()?;
+    let known = door.down.get_mut(&body).ok_or(Error::NoBody)?;
+    known.credit = known.credit.saturating_add(u64::from(bytes));
+    door.send(&Up::Credit { body, bytes });
+    Ok(())
+}
+
+/// Says that the rest of a body is not wanted.
+#[op2(fast)]
+pub fn op_door_unwanted(state: &mut OpState, #[smi] body: u32) -> Result<(), Error> {
+    let mut door = state.borrow::<Shared>().open()?;
+    if door.down.remove(&body).is_some() {
+        door.send(&Up::Unwanted { body });
+    }
+    Ok(())
+}
+
+/// Ends an event: 0 is well, 1 is an exception, 2 is canceled.
+#[op2(fast)]
+pub fn op_door_done(
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[smi] outcome: u32,
+) -> Result<(), Error> {
+    let outcome = match outcome {
+        0 => Outcome::Ok,
+        2 => Outcome::Canceled,
+        _ => Outcome::Exception,
+    };
+    state.borrow::<Shared>().open()?.end(event, outcome);
+    Ok(())
+}
+
+/// Starts a timer of an event.
+#[op2(fast)]
+pub fn op_door_timer_start(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[smi] event: u32,
+    delay_ms: f64,
+    repeats: bool,
+) -> Result<(), Error> {
+    let mut door = state.borrow::<Shared>().open()?;
+    if !door.serves() {
+        return Err(Error::GlobalScope);
+    }
+    if door.events.get(&event).is_none_or(|state| state.ended.is_some()) {
+        return Err(Error::Ended);
+    }
+    let max = door.limits.timer_count_max;
+    if door.timers.len() >= max as usize {
+        return Err(Error::Timers { max });
+    }
+    door.timers.start(id, event, delay_ms, repeats, Instant::now());
+    Ok(())
+}
+
+/// Stops a timer.
+#[op2(fast)]
+pub fn op_door_timer_cancel(state: &mut OpState, #[smi] id: u32) -> Result<(), Error> {
+    state.borrow::<Shared>().open()?.timers.cancel(id);
+    Ok(())
+}
+
+/// Sends a console message: its arguments as the text of a JSON array.
+#[op2(fast)]
+pub fn op_door_console(
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[smi] level: u32,
+    #[string] message: &str,
+) -> Result<(), Error> {
+    let level = match level {
+        0 => Level::Debug,
+        1 => Level::Info,
+        3 => Level::Warn,
+        4 => Level::Error,
+        _ => Level::Log,
+    };
+    state.borrow::<Shared>().open()?.console(event, level, message);
+    Ok(())
+}
+
+/// Sends an exception that nobody caught.
+#[op2(fast)]
+pub fn op_door_exception(
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[string] name: &str,
+    #[string] message: &str,
+    #[string] stack: &str,
+) -> Result<(), Error> {
+    let mut door = state.borrow::<Shared>().open()?;
+    let exception = super::clip(name, message, stack);
+    let event = door.events.contains_key(&event).then_some(event);
+    door.exception(event, exception);
+    Ok(())
+}
+
+/// Milliseconds since 1970, as of the present completion; 0 in global scope.
+#[op2(fast)]
+pub fn op_door_now(state: &mut OpState) -> f64 {
+    state.borrow::<Shared>().open().map_or(0.0, |door| door.now.wall_ms)
+}
+
+/// Milliseconds since the isolate began to serve, as of the present completion.
+#[op2(fast)]
+pub fn op_door_monotonic(state: &mut OpState) -> f64 {
+    state.borrow::<Shared>().open().map_or(0.0, |door| door.now.monotonic_ms)
+}
+
+/// Stands in for every op of the engine that a worker may not run.
+#[op2(fast)]
+pub fn op_denied() -> Result<(), Error> {
+    Err(Error::Denied)
+}

@@ -1,0 +1,104 @@
+//! The one list of what an isolate is made of: extensions, their scripts and their ops.
+//!
+//! The snapshot and every isolate take it from here, because the engine checks only names.
+
+use std::borrow::Cow;
+
+use deno_core::Extension;
+
+use crate::door::{self, Door};
+use crate::ops;
+
+deno_core::extension!(
+    bindery,
+    deps = [deno_webidl, deno_web, deno_crypto],
+    ops = [
+        door::ops::op_door_head,
+        door::ops::op_door_chunk,
+        door::ops::op_door_end,
+        door::ops::op_door_credit,
+        door::ops::op_door_unwanted,
+        door::ops::op_door_done,
+        door::ops::op_door_timer_start,
+        door::ops::op_door_timer_cancel,
+        door::ops::op_door_console,
+        door::ops::op_door_exception,
+        door::ops::op_door_now,
+        door::ops::op_door_monotonic,
+        door::ops::op_denied,
+    ],
+    esm_entry_point = "ext:bindery/bootstrap.js",
+    esm = [
+        dir "src",
+        "ext:bindery/door.js" = "door/door.js",
+        "ext:bindery/time.js" = "bootstrap/time.js",
+        "ext:bindery/timers.js" = "timers/timers.js",
+        "ext:bindery/http/headers.js" = "http/headers.js",
+        "ext:bindery/http/form_data.js" = "http/form_data.js",
+        "ext:bindery/http/multipart.js" = "http/multipart.js",
+        "ext:bindery/http/host_body.js" = "http/host_body.js",
+        "ext:bindery/http/body.js" = "http/body.js",
+        "ext:bindery/http/identity_stream.js" = "http/identity_stream.js",
+        "ext:bindery/http/host_body.js" = "http/host_body.js",
+        "ext:bindery/http/identity_stream.js" = "http/identity_stream.js",
+        "ext:bindery/http/multipart.js" = "http/multipart.js",
+        "ext:bindery/http/request.js" = "http/request.js",
+        "ext:bindery/http/response.js" = "http/response.js",
+        "ext:bindery/console.js" = "console/console.js",
+        "ext:bindery/crypto.js" = "crypto/crypto.js",
+        "ext:bindery/event.js" = "event/event.js",
+        "ext:bindery/workers.js" = "cloudflare/workers.js",
+        "ext:bindery/bootstrap.js" = "bootstrap/bootstrap.js",
+    ],
+    options = { door: door::Shared },
+    state = |state, options| state.put(options.door),
+);
+
+/// What the snapshot is made from: scripts and ops, no state.
+pub fn for_snapshot() -> Vec<Extension> {
+    closed(vec![
+        deno_webidl::deno_webidl::lazy_init(),
+        deno_web::deno_web::lazy_init(),
+        deno_crypto::deno_crypto::lazy_init(),
+        bindery::lazy_init(),
+    ])
+}
+
+/// What one isolate is made from. Blobs and channels are its own: shared, they would be a way
+/// from one tenant to another.
+pub fn for_isolate(door: Door) -> (Vec<Extension>, door::Shared) {
+    let door = door::Shared::new(door);
+    let extensions = closed(vec![
+        deno_webidl::deno_webidl::init(),
+        deno_web::deno_web::init(
+            deno_web::BlobStore::default_arc(),
+            None,
+            false,
+            deno_web::InMemoryBroadcastChannel::default(),
+        ),
+        deno_crypto::deno_crypto::init(None),
+        guarded(bindery::init(door.clone())),
+    ]);
+    (extensions, door)
+}
+
+/// Has every op replaced that a tenant's isolate may not run. Only there: the engine calls some of
+/// them itself while the snapshot is made.
+fn guarded(mut extension: Extension) -> Extension {
+    extension.middleware_fn = Some(Box::new(ops::allowed));
+    extension
+}
+
+/// Takes away the tables through which a static import could reach scripts that are loaded on
+/// demand, past the module loader.
+fn closed(extensions: Vec<Extension>) -> Vec<Extension> {
+    extensions
+        .into_iter()
+        .map(|mut extension| {
+            extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
+            extension.synthetic_esm_modules = Cow::Borrowed(&[]);
+            extension
+        })
+        .collect()
+}
+

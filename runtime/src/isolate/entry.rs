@@ -1,0 +1,82 @@
+//! The functions of our scripts through which the host comes in, and the values it brings.
+
+use deno_core::v8;
+
+/// A function that `bootstrap.js` gives, by its place there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Entry {
+    Harden = 0,
+    Start,
+    Fetch,
+    Timer,
+    Chunk,
+    End,
+    Credit,
+    Over,
+    Cancel,
+    Drop,
+    Describe,
+}
+
+const ENTRY_COUNT: u32 = Entry::Describe as u32 + 1;
+
+/// Every entry of one isolate.
+pub(crate) struct Entries(Vec<v8::Global<v8::Function>>);
+
+impl Entries {
+    /// Takes the entries from the global object, with the exports of `cloudflare:workers`.
+    pub(crate) fn take(scope: &mut v8::PinScope<'_, '_>) -> Option<(Self, v8::Global<v8::Object>)> {
+        let key = v8::String::new(scope, "__bindery")?;
+        let global = scope.get_current_context().global(scope);
+        let list = global.get(scope, key.into())?;
+        let list = v8::Local::<v8::Array>::try_from(list).ok()?;
+        let functions: Option<Vec<_>> = (0..ENTRY_COUNT)
+            .map(|at| {
+                let function = list.get_index(scope, at)?;
+                let function = v8::Local::<v8::Function>::try_from(function).ok()?;
+                Some(v8::Global::new(scope, function))
+            })
+            .collect();
+        let workers = list.get_index(scope, ENTRY_COUNT)?;
+        let workers = v8::Local::<v8::Object>::try_from(workers).ok()?;
+        Some((Self(functions?), v8::Global::new(scope, workers)))
+    }
+
+    /// Calls one. `None` if something was thrown, or the code was ended.
+    pub(crate) fn call<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        entry: Entry,
+        arguments: &[v8::Local<'s, v8::Value>],
+    ) -> Option<v8::Local<'s, v8::Value>> {
+        let function = v8::Local::new(scope, self.0.get(entry as usize)?);
+        let this = v8::undefined(scope).into();
+        function.call(scope, this, arguments)
+    }
+}
+
+/// A number as a value.
+pub(crate) fn number<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    number: u32,
+) -> v8::Local<'s, v8::Value> {
+    v8::Integer::new_from_unsigned(scope, number).into()
+}
+
+/// A text as a value; bytes that are no UTF-8 are taken as they stand in HTTP, one character each.
+pub(crate) fn latin1<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: &[u8],
+) -> Option<v8::Local<'s, v8::Value>> {
+    v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal).map(Into::into)
+}
+
+/// Bytes as a `Uint8Array` of their own. `None` if the isolate has no memory left for them.
+pub(crate) fn bytes<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: &[u8],
+) -> Option<v8::Local<'s, v8::Value>> {
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+    v8::Uint8Array::new(scope, buffer, 0, bytes.len()).map(Into::into)
+}

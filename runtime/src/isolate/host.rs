@@ -1,0 +1,459 @@
+//! The loop of an isolate that serves: frames in, completions into JavaScript, frames out.
+//!
+//! One completion enters at a time, each followed by a microtask checkpoint: there the event it
+//! belongs to is charged for the CPU time, a limit that was passed is acted on, and events that
+//! have ended are told to the dispatcher. Between batches of frames the loop finds events that
+//! nothing can end any more.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bindery_js_api::door::{self, Door};
+use bindery_wire::frame::{Body, Down, Event, EventKind, Up};
+use bindery_wire::log::Spent;
+use bindery_wire::{Outcome, codec};
+use deno_core::{PollEventLoopOptions, v8};
+use tokio::io::unix::AsyncFd;
+
+use super::blank::{Blank, in_context};
+use super::entry::{self, Entries, Entry};
+use super::line::{Gone, Line};
+use super::watchdog::{Verdict, Watch};
+use super::{memory, modules, start, watchdog};
+use crate::sys;
+
+/// How long an isolate is idle before it gives memory back, once.
+const IDLE: Duration = Duration::from_secs(2);
+/// Compiled code of a module beyond which it is not kept.
+const COMPILED_BYTES_MAX: usize = codec::UP_BYTES_MAX - (64 << 10);
+/// CPU time that ending an event's remains may take.
+const CLEANUP_NS: u64 = 50_000_000;
+
+const HUNG: &str = "The Workers runtime canceled this request because it detected that your \
+    Worker's code had hung and would never generate a response. Refer to: \
+    https://developers.cloudflare.com/workers/observability/errors/";
+
+/// Serves one version over a line until the line or the version ends.
+pub(crate) fn run(
+    mut blank: Blank,
+    engine: &tokio::runtime::Runtime,
+    number: u64,
+    socket: OwnedFd,
+) -> Result<(), Gone> {
+    let handle = blank.runtime.v8_isolate().thread_safe_handle();
+    let watch = watchdog::watch(number, handle).ok_or(Gone)?;
+    memory::guard(blank.runtime.v8_isolate(), &blank.budget, &watch);
+    let socket = Arc::new(socket);
+    let mut line = Line::new(socket.clone());
+    let mut host = Host {
+        cpu_ns: watch.cpu_ns(),
+        blank,
+        watch,
+        engine_busy: false,
+        condemned: false,
+        stopping: false,
+        served: false,
+    };
+    let served = host.start(engine, &mut line).and_then(|started| match started {
+        true => host.serve(engine, &mut line, &socket),
+        false => Ok(()),
+    });
+    memory::unguard();
+    modules::clear();
+    served
+}
+
+struct Host {
+    blank: Blank,
+    watch: Arc<Watch>,
+    /// The reading of the thread's CPU clock up to which time is charged.
+    cpu_ns: u64,
+    /// The engine has work of its own: an algorithm, a compilation.
+    engine_busy: bool,
+    condemned: bool,
+    stopping: bool,
+    /// An event has ended since the isolate last gave memory back.
+    served: bool,
+}
+
+impl Host {
+    /// Takes the first frame and starts its code. False if that was refused.
+    fn start(&mut self, engine: &tokio::runtime::Runtime, line: &mut Line) -> Result<bool, Gone> {
+        let frame = loop {
+            match line.next()? {
+                Some(frame) => break frame,
+                None => line.wait(None).map(|_| ())?,
+            }
+        };
+        let Ok(Down::Start(code)) = codec::read(frame) else { return Err(Gone) };
+        let started = start::start(&mut self.blank, &self.watch, engine, &code);
+        self.cpu_ns = self.watch.cpu_ns();
+        let mut door = self.blank.door.open().map_err(|_| Gone)?;
+        let fine = match started {
+            Ok(started) => {
+                door.tick(Instant::now());
+                door.send(&Up::Started(started));
+                true
+            }
+            Err(refused) => {
+                let (spent, exception) = (refused.spent, refused.exception);
+                door.send(&Up::Refused { spent, exception });
+                false
+            }
+        };
+        line.send(&std::mem::take(&mut door.out))?;
+        Ok(fine)
+    }
+
+    fn serve(
+        &mut self,
+        engine: &tokio::runtime::Runtime,
+        line: &mut Line,
+        socket: &Arc<OwnedFd>,
+    ) -> Result<(), Gone> {
+        let mut readable: Option<AsyncFd<Arc<OwnedFd>>> = None;
+        loop {
+            while let Some(frame) = line.next()? {
+                self.take(codec::read(frame).map_err(|_| Gone)?)?;
+            }
+            self.fire_timers();
+            self.run_engine(&mut Context::from_waker(Waker::noop()));
+            self.find_hung();
+            self.flush(line)?;
+            if (self.condemned || self.stopping) && self.open()?.events.is_empty() {
+                return Ok(());
+            }
+            if self.engine_busy {
+                if readable.is_none() {
+                    readable = Some(sys::readable(socket.clone()).ok_or(Gone)?);
+                }
+                engine.block_on(self.wait_with_engine(readable.as_ref()))?;
+                line.fill()?;
+            } else {
+                self.wait(line)?;
+            }
+        }
+    }
+
+    /// Waits for a frame or a timer, without a runtime. An isolate that has been idle for a
+    /// while first gives memory back; after that it waits without any timer.
+    fn wait(&mut self, line: &mut Line) -> Result<(), Gone> {
+        let timer = self.open()?.timers.next();
+        let idle = self.served.then(|| Instant::now() + IDLE);
+        let came = line.wait(timer.or(idle))?;
+        if !came && timer.is_none() && self.served {
+            self.served = false;
+            self.send_compiled();
+            self.blank.runtime.v8_isolate().low_memory_notification();
+            self.cpu_ns = self.watch.cpu_ns();
+        }
+        Ok(())
+    }
+
+    /// Waits for a frame, a timer, or an end of the engine's own work.
+    async fn wait_with_engine(
+        &mut self,
+        readable: Option<&AsyncFd<Arc<OwnedFd>>>,
+    ) -> Result<(), Gone> {
+        let timer = self.open()?.timers.next();
+        let mut due = timer.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
+        std::future::poll_fn(|cx| {
+            self.run_engine(cx);
+            let has_output = self.open().map_or(true, |door| !door.out.is_empty());
+            if has_output || !self.engine_busy {
+                return Poll::Ready(());
+            }
+            if let Some(Poll::Ready(guard)) = readable.map(|fd| fd.poll_read_ready(cx)) {
+                if let Ok(mut guard) = guard {
+                    guard.clear_ready();
+                }
+                return Poll::Ready(());
+            }
+            match &mut due {
+                Some(due) => due.as_mut().poll(cx),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Lets one frame in.
+    fn take(&mut self, frame: Down<'_>) -> Result<(), Gone> {
+        match frame {
+            Down::Start(_) => return Err(Gone),
+            Down::Event(event) => self.begin(&event)?,
+            Down::Chunk { body, bytes } => self.chunk(body, bytes)?,
+            Down::End { body, whole } => {
+                let known = self.open()?.down.remove(&body);
+                if let Some(known) = known {
+                    self.complete(Some(known.event), |scope, entries| {
+                        let whole = v8::Boolean::new(scope, whole).into();
+                        let body = entry::number(scope, body);
+                        entries.call(scope, Entry::End, &[body, whole]).map(|_| ())
+                    });
+                }
+            }
+            Down::Credit { body, bytes } => self.credit(body, bytes)?,
+            Down::Unwanted { body } => {
+                let known = self.open()?.up.remove(&body);
+                if let Some(known) = known {
+                    self.over(known.event, body, false);
+                }
+            }
+            Down::Cancel { event, outcome } => self.cancel(event, outcome)?,
+            Down::Stop => self.stopping = true,
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, event: &Event<'_>) -> Result<(), Gone> {
+        let id = event.event;
+        if self.condemned || self.stopping {
+            let spent = Spent { outcome: Outcome::Lost, cpu_us: 0, wall_us: 0 };
+            self.open()?.send(&Up::Done { event: id, spent });
+            return Ok(());
+        }
+        let EventKind::Fetch(request) = &event.kind;
+        let mut door = self.open()?;
+        door.begin(id, Instant::now());
+        if let Body::Stream { body, .. } = request.body {
+            door.down.insert(body, door::DownBody { event: id, credit: 0 });
+        }
+        drop(door);
+        self.complete(Some(id), |scope, entries| {
+            let (body, length) = match &request.body {
+                Body::None | Body::Passed { .. } => (v8::null(scope).into(), -1.0),
+                Body::Inline(bytes) => (entry::bytes(scope, bytes)?, -1.0),
+                Body::Stream { body, length } => {
+                    (entry::number(scope, *body), length.map_or(-1.0, |length| length as f64))
+                }
+            };
+            let entrypoint = match event.entrypoint {
+                Some(name) => modules::string(scope, name.as_bytes())?.into(),
+                None => v8::undefined(scope).into(),
+            };
+            let arguments = [
+                entry::number(scope, id),
+                entrypoint,
+                modules::string(scope, request.method.as_bytes())?.into(),
+                modules::string(scope, request.url.as_bytes())?.into(),
+                entry::latin1(scope, request.headers)?,
+                modules::string(scope, request.cf.as_bytes())?.into(),
+                body,
+                v8::Number::new(scope, length).into(),
+            ];
+            entries.call(scope, Entry::Fetch, &arguments).map(|_| ())
+        });
+        Ok(())
+    }
+
+    fn chunk(&mut self, body: u32, bytes: &[u8]) -> Result<(), Gone> {
+        let mut door = self.open()?;
+        let Some(known) = door.down.get_mut(&body) else { return Ok(()) };
+        known.credit = known.credit.saturating_sub(bytes.len() as u64);
+        let event = known.event;
+        drop(door);
+        self.complete(Some(event), |scope, entries| {
+            let body = entry::number(scope, body);
+            let bytes = entry::bytes(scope, bytes)?;
+            entries.call(scope, Entry::Chunk, &[body, bytes]).map(|_| ())
+        });
+        Ok(())
+    }
+
+    fn credit(&mut self, body: u32, bytes: u32) -> Result<(), Gone> {
+        let mut door = self.open()?;
+        let Some(event) = door.up.get(&body).map(|known| known.event) else { return Ok(()) };
+        let by_script = door.credit(body, bytes);
+        let over = !by_script && door.pump(body);
+        drop(door);
+        if by_script {
+            self.complete(Some(event), |scope, entries| {
+                let body = entry::number(scope, body);
+                entries.call(scope, Entry::Credit, &[body]).map(|_| ())
+            });
+        } else if over {
+            self.over(event, body, true);
+        }
+        Ok(())
+    }
+
+    fn over(&mut self, event: u32, body: u32, wanted: bool) {
+        self.complete(Some(event), |scope, entries| {
+            let body = entry::number(scope, body);
+            let wanted = v8::Boolean::new(scope, wanted).into();
+            entries.call(scope, Entry::Over, &[body, wanted]).map(|_| ())
+        });
+    }
+
+    fn cancel(&mut self, event: u32, outcome: Outcome) -> Result<(), Gone> {
+        if !self.open()?.events.contains_key(&event) {
+            return Ok(());
+        }
+        if outcome == Outcome::Canceled {
+            self.complete(Some(event), |scope, entries| {
+                let event = entry::number(scope, event);
+                entries.call(scope, Entry::Cancel, &[event]).map(|_| ())
+            });
+        } else {
+            self.end(event, outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Ends an event from outside; our scripts forget it.
+    fn end(&mut self, event: u32, outcome: Outcome) -> Result<(), Gone> {
+        self.open()?.end(event, outcome);
+        self.complete(None, |scope, entries| {
+            let event = entry::number(scope, event);
+            entries.call(scope, Entry::Drop, &[event]).map(|_| ())
+        });
+        Ok(())
+    }
+
+    fn fire_timers(&mut self) {
+        // Timers that are due now, and not those that these start anew.
+        let now = Instant::now();
+        loop {
+            let Some((id, event)) = self.open().ok().and_then(|mut door| door.timers.pop(now))
+            else {
+                return;
+            };
+            self.complete(Some(event), |scope, entries| {
+                let id = entry::number(scope, id);
+                entries.call(scope, Entry::Timer, &[id]).map(|_| ())
+            });
+        }
+    }
+
+    /// Enters JavaScript once, for one event.
+    fn complete(
+        &mut self,
+        event: Option<u32>,
+        call: impl FnOnce(&mut v8::PinScope<'_, '_>, &Entries) -> Option<()>,
+    ) {
+        self.arm(event);
+        let entries = &self.blank.entries;
+        in_context(&mut self.blank.runtime, &self.blank.context, |scope| {
+            let done = call(scope, entries);
+            scope.perform_microtask_checkpoint();
+            done
+        });
+        self.settle(event);
+    }
+
+    /// Lets the engine do what it has pending, and JavaScript go on with what came of it. The
+    /// time is charged to the oldest event: which one waited for it is not known here.
+    fn run_engine(&mut self, cx: &mut Context<'_>) {
+        let oldest = self.open().ok().and_then(|door| door.events.keys().min().copied());
+        self.arm(oldest);
+        let options = PollEventLoopOptions::default();
+        // An error here is one that our scripts have put into the log already.
+        self.engine_busy = self.blank.runtime.poll_event_loop(cx, options).is_pending();
+        self.settle(oldest);
+    }
+
+    fn arm(&mut self, event: Option<u32>) {
+        let Ok(mut door) = self.blank.door.open() else { return };
+        door.tick(Instant::now());
+        let limit = u64::from(door.limits.cpu_ms_max) * 1_000_000;
+        let left = match event.and_then(|event| door.events.get(&event)) {
+            Some(state) => limit.saturating_sub(state.cpu_ns),
+            None => CLEANUP_NS,
+        };
+        self.watch.arm(self.cpu_ns + left);
+    }
+
+    /// Charges the time since the last boundary, acts on a breach, and says which events ended.
+    fn settle(&mut self, event: Option<u32>) {
+        self.watch.disarm();
+        let now = self.watch.cpu_ns();
+        let spent = now.saturating_sub(self.cpu_ns);
+        self.cpu_ns = now;
+        if let Some(verdict) = self.watch.take_verdict() {
+            self.blank.runtime.v8_isolate().cancel_terminate_execution();
+            self.breach(event, verdict);
+        }
+        let Ok(mut door) = self.blank.door.open() else { return };
+        if let Some(state) = event.and_then(|event| door.events.get_mut(&event)) {
+            state.cpu_ns += spent;
+        }
+        self.served |= !door.ended.is_empty();
+        for event in std::mem::take(&mut door.ended) {
+            say_ended(&mut door, event);
+        }
+    }
+
+    /// A limit was passed: the event ends, and the isolate takes no more. After a breach of
+    /// memory nothing can run in it, so the other events are lost; otherwise they go on.
+    fn breach(&mut self, event: Option<u32>, verdict: Verdict) {
+        let Ok(mut door) = self.blank.door.open() else { return };
+        let outcome = verdict.outcome();
+        if let Some(event) = event {
+            door.exception(Some(event), start::breached(verdict));
+            door.end(event, outcome);
+        }
+        if verdict == Verdict::Memory || event.is_none() {
+            let others: Vec<u32> = door.events.keys().copied().collect();
+            others.into_iter().for_each(|other| door.end(other, Outcome::Lost));
+        }
+        if !self.condemned {
+            self.condemned = true;
+            door.send(&Up::Condemned { outcome });
+        }
+    }
+
+    /// Ends events that wait while nothing is under way that could wake them.
+    fn find_hung(&mut self) {
+        let hung: Vec<u32> = match self.open() {
+            Ok(door) if !self.engine_busy && !door.waits() => door.events.keys().copied().collect(),
+            _ => return,
+        };
+        for event in hung {
+            if let Ok(mut door) = self.open() {
+                door.exception(Some(event), door::clip("Error", HUNG, ""));
+            }
+            let _ = self.end(event, Outcome::Hung);
+        }
+    }
+
+    /// Sends compiled code of modules that came without: after events have run, so that the
+    /// functions they used are in it.
+    fn send_compiled(&mut self) {
+        let context = &self.blank.context;
+        let runtime = &mut self.blank.runtime;
+        let fresh = in_context(runtime, context, |scope| Some(modules::take_fresh(scope)));
+        let Ok(mut door) = self.blank.door.open() else { return };
+        for (name, code) in fresh.unwrap_or_default() {
+            if code.len() <= COMPILED_BYTES_MAX {
+                door.send(&Up::Compiled { name: &name, code: &code });
+            }
+        }
+    }
+
+    fn flush(&mut self, line: &mut Line) -> Result<(), Gone> {
+        let mut door = self.blank.door.open().map_err(|_| Gone)?;
+        if door.out.is_empty() {
+            return Ok(());
+        }
+        let sent = line.send(&door.out);
+        door.out.clear();
+        door.out.shrink_to(64 << 10);
+        sent
+    }
+
+    fn open(&self) -> Result<std::cell::RefMut<'_, Door>, Gone> {
+        self.blank.door.open().map_err(|_| Gone)
+    }
+}
+
+fn say_ended(door: &mut Door, event: u32) {
+    let Some(state) = door.events.remove(&event) else { return };
+    let wall_us = u64::try_from(state.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let outcome = state.ended.unwrap_or(Outcome::InternalError);
+    let spent = Spent { outcome, cpu_us: state.cpu_ns / 1000, wall_us };
+    door.send(&Up::Done { event, spent });
+}

@@ -1,0 +1,104 @@
+//! The isolate's end of its line: blocking, for the isolate has a thread of its own.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bindery_wire::codec;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+/// Bytes that are read at once; a longer frame grows the buffer for as long as it is there.
+const READ_BYTES: usize = 32 << 10;
+
+/// The isolate's end of its line.
+pub(crate) struct Line {
+    socket: Arc<OwnedFd>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+/// The dispatcher has closed the line, or broke the protocol: the isolate ends.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+impl Line {
+    /// A line over a connected stream socket.
+    pub(crate) fn new(socket: Arc<OwnedFd>) -> Self {
+        Self { socket, buffer: vec![0; READ_BYTES], start: 0, end: 0 }
+    }
+
+    /// The next frame, if all of it has been read.
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Gone> {
+        let there = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let Some((_, used)) = codec::split(there, codec::DOWN_BYTES_MAX).map_err(|_| Gone)? else {
+            return Ok(None);
+        };
+        let from = self.start + codec::PREFIX_BYTES;
+        self.start += used;
+        Ok(self.buffer.get(from..self.start))
+    }
+
+    /// Reads what is there now, without waiting. False if nothing is.
+    pub(crate) fn fill(&mut self) -> Result<bool, Gone> {
+        self.read(RecvFlags::DONTWAIT)
+    }
+
+    /// Waits until something can be read, or `until`, and reads it. False if the time came first.
+    pub(crate) fn wait(&mut self, until: Option<Instant>) -> Result<bool, Gone> {
+        let Some(until) = until else {
+            return self.read(RecvFlags::empty());
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(|_| Gone)?;
+        let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
+        match poll(&mut polled, Some(&left)) {
+            Ok(0) => Ok(false),
+            Ok(_) => self.fill(),
+            Err(Errno::INTR) => Ok(false),
+            Err(_) => Err(Gone),
+        }
+    }
+
+    fn read(&mut self, flags: RecvFlags) -> Result<bool, Gone> {
+        self.make_room();
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        match recv(&self.socket, room, flags) {
+            Ok((_, 0)) => Err(Gone),
+            Ok((_, bytes)) => {
+                self.end += bytes;
+                Ok(true)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(_) => Err(Gone),
+        }
+    }
+
+    /// Moves what is unread to the front, and grows the buffer to hold the frame that has begun.
+    fn make_room(&mut self) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let begun = self.buffer.get(..self.end).and_then(|there| there.first_chunk());
+        let frame = begun.map_or(0, |prefix| u32::from_le_bytes(*prefix) as usize);
+        let wanted = (frame + codec::PREFIX_BYTES).min(codec::DOWN_BYTES_MAX).max(READ_BYTES);
+        if self.buffer.len() != wanted && self.end <= wanted {
+            self.buffer.resize(wanted.max(self.end + 1), 0);
+            self.buffer.shrink_to(wanted);
+        }
+    }
+
+    /// Sends all of `bytes`, however long the dispatcher takes.
+    pub(crate) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
+        while !bytes.is_empty() {
+            match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+                Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(Gone),
+            }
+        }
+        Ok(())
+    }
+}

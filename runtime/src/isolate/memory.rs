@@ -1,0 +1,100 @@
+//! How much memory an isolate may use, in and outside the engine's heap together.
+//!
+//! Three things look: the allocator of buffers refuses what does not fit, the engine asks before
+//! its heap passes the limit, and after each full collection (or when the watchdog asks, while
+//! code runs on) heap and external bytes are added up. Each ends with the same verdict.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use deno_core::v8;
+
+use super::watchdog::{Verdict, Watch};
+
+/// Bytes of the young generation: a larger one is faster for code that makes much garbage, and
+/// stays resident when the isolate is idle.
+pub(crate) const YOUNG_BYTES_MAX: usize = 3 << 19;
+/// What a heap may grow past its limit while the offender is being ended, at least.
+const HEADROOM_BYTES_MIN: usize = 32 << 20;
+
+/// The bytes that an isolate may use.
+pub(crate) struct Budget {
+    bytes_max: usize,
+    buffers: AtomicUsize,
+    heap: AtomicUsize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub(crate) fn new(bytes_max: u64) -> Arc<Self> {
+        Arc::new(Self {
+            bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+            buffers: AtomicUsize::new(0),
+            heap: AtomicUsize::new(0),
+        })
+    }
+
+    /// The limit.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Takes bytes for a buffer, if they fit beside the heap as it was last seen.
+    pub(crate) fn reserve(&self, bytes: usize) -> bool {
+        let room = self.bytes_max.saturating_sub(self.heap.load(Ordering::Relaxed));
+        let taken = self.buffers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|total| *total <= room)
+        });
+        taken.is_ok()
+    }
+
+    /// Gives back the bytes of a buffer.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+thread_local! {
+    static HERE: RefCell<Option<(Arc<Budget>, Arc<Watch>)>> = const { RefCell::new(None) };
+}
+
+/// Has this thread's isolate judged by `budget`, its breaches told to `watch`.
+pub(crate) fn guard(isolate: &mut v8::Isolate, budget: &Arc<Budget>, watch: &Arc<Watch>) {
+    HERE.set(Some((budget.clone(), watch.clone())));
+    crate::sys::watch_collections(isolate);
+}
+
+/// Forgets what [`guard`] set, before the isolate goes.
+pub(crate) fn unguard() {
+    HERE.set(None);
+}
+
+/// Called on the isolate's thread with fresh figures: condemns it if they are over the limit.
+pub(crate) fn measured(statistics: &v8::HeapStatistics) {
+    HERE.with_borrow(|here| {
+        let Some((budget, watch)) = here else { return };
+        budget.heap.store(statistics.used_heap_size(), Ordering::Relaxed);
+        let total = statistics.used_heap_size().saturating_add(statistics.external_memory());
+        if total > budget.bytes_max {
+            watch.condemn(Verdict::Memory);
+        }
+    });
+}
+
+/// What the engine is to take as the new limit when its heap reaches `current`: enough to get
+/// out of what it is doing, since it aborts the process otherwise.
+fn with_headroom(current: usize) -> usize {
+    current.saturating_add((current / 2).max(HEADROOM_BYTES_MIN))
+}
+
+/// Called by the engine when the heap is about to reach `current`: condemns the isolate, and
+/// returns what the heap may grow to while that takes effect.
+pub(crate) fn near_limit(current: usize) -> usize {
+    HERE.with_borrow(|here| {
+        if let Some((_, watch)) = here {
+            watch.condemn(Verdict::Memory);
+        }
+    });
+    with_headroom(current)
+}

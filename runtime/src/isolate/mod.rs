@@ -1,0 +1,10 @@
+//! One isolate on one thread: made blank, given one version's code, and ended with it.
+
+pub(crate) mod blank;
+pub(crate) mod entry;
+pub(crate) mod host;
+pub(crate) mod line;
+pub(crate) mod memory;
+pub(crate) mod modules;
+pub(crate) mod start;
+pub(crate) mod watchdog;
