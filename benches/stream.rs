@@ -119,7 +119,9 @@ fn rates(
     for _ in 0..round_count {
         for (at, case) in CASES.iter().enumerate() {
             for (name, address) in &contenders {
-                rates.entry((at, name)).or_default().push(rate(*address, case, time)?);
+                let rate = rate(*address, case, time)
+                    .map_err(|error| format!("{name}, {}: {error}", case.name))?;
+                rates.entry((at, name)).or_default().push(rate);
             }
         }
     }

@@ -40,7 +40,7 @@ macro_rules! codes {
 
 codes! {
     NoWorker = "NO_WORKER", 404, "There is no such tenant, worker or version.";
-    Exception = "EXCEPTION", 500, "The handler threw, or returned no Response; the tail has the details.";
+    Exception = "EXCEPTION", 500, "The handler threw, or returned no Response.";
     StartupFailed = "STARTUP_FAILED", 500, "The worker's modules could not be evaluated.";
     ExceededCpu = "EXCEEDED_CPU", 503, "The event used more CPU time than its limit.";
     ExceededMemory = "EXCEEDED_MEMORY", 503, "The isolate used more memory than its limit.";
@@ -55,8 +55,8 @@ codes! {
     Unauthorized = "UNAUTHORIZED", 401, "There is no valid token with the request.";
     Forbidden = "FORBIDDEN", 403, "The token does not reach this, or the tenant is suspended.";
     NotFound = "NOT_FOUND", 404, "There is no such thing.";
-    Conflict = "CONFLICT", 409, "The thing is in use, belongs to another, or was changed meanwhile.";
-    Invalid = "INVALID", 422, "The request's content is wrong; every problem is listed with its path.";
+    Conflict = "CONFLICT", 409, "The thing is in use, is another's, or changed meanwhile.";
+    Invalid = "INVALID", 422, "The content is wrong; each problem has its path.";
 }
 
 impl fmt::Display for Code {
@@ -174,7 +174,11 @@ mod tests {
     fn a_body_lists_every_problem_with_its_path() {
         let faults = vec![Fault::new("bindings[2].type", "unknown"), Fault::new("a", "b")];
         let body = String::from_utf8(Problem::invalid(faults).body("req_1")).expect("utf-8");
-        expect_test::expect![[r#"{"error":{"code":"INVALID","message":"2 problems","requestId":"req_1","problems":[{"path":"bindings[2].type","message":"unknown"},{"path":"a","message":"b"}]}}"#]].assert_eq(&body);
+        let expected = concat!(
+            r#"{"error":{"code":"INVALID","message":"2 problems","requestId":"req_1","problems":["#,
+            r#"{"path":"bindings[2].type","message":"unknown"},{"path":"a","message":"b"}]}}"#,
+        );
+        assert_eq!(body, expected);
         let body = Problem::new(Code::NoWorker, "no \"x\"").body("r");
         assert_eq!(
             String::from_utf8(body).expect("utf-8"),

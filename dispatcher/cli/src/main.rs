@@ -18,7 +18,7 @@ mod versions;
 
 use std::process::ExitCode;
 
-use bindery_runtime::cordon::{self, Enclosure};
+use bindery_runtime::cordon;
 use clap::{Parser, Subcommand};
 
 /// Runs many tenants' JavaScript on one machine, each in an isolate of its own
@@ -73,9 +73,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|first| first == "cordon") {
         // Before anything else: a cordon is closed while it has one thread and no open file.
-        let unsandboxed = arguments.next().is_some_and(|second| second == "--unsandboxed");
-        let enclosure = if unsandboxed { Enclosure::None } else { Enclosure::Sandbox };
-        return ExitCode::from(cordon::run(enclosure));
+        return ExitCode::from(cordon::run());
     }
     match Cli::try_parse() {
         Ok(cli) => match cli.command.run() {

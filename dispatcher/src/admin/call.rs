@@ -159,7 +159,8 @@ fn operation(call: &Call) -> Value {
         .chain(call.query.iter().map(|name| parameter(name, "query")))
         .collect();
     let error = json!({ "$ref": "#/components/schemas/Error" });
-    let error = json!({ "description": "A failure.", "content": { "application/json": { "schema": error } } });
+    let content = json!({ "application/json": { "schema": error } });
+    let error = json!({ "description": "A failure.", "content": content });
     let responses =
         json!({ call.status.to_string(): { "description": "Done." }, "default": error });
     let security = if call.scope == Scope::Open { json!([]) } else { json!([{ "token": [] }]) };

@@ -121,7 +121,8 @@ fn form(metadata: &Value, modules: &[(&str, &str, &[u8])]) -> Vec<u8> {
     let mut part = |name: &str, content_type: &str, bytes: &[u8]| {
         let disposition = format!("form-data; name=\"{name}\"; filename=\"{name}\"");
         let head = format!(
-            "--{BOUNDARY}\r\ncontent-disposition: {disposition}\r\ncontent-type: {content_type}\r\n\r\n"
+            "--{BOUNDARY}\r\ncontent-disposition: {disposition}\r\n\
+             content-type: {content_type}\r\n\r\n"
         );
         form.extend_from_slice(head.as_bytes());
         form.extend_from_slice(bytes);

@@ -152,9 +152,6 @@ impl Running {
 fn command(config: &Config, control: OwnedFd, note: OwnedFd) -> Command {
     let mut command = Command::new(&config.program);
     command.arg("cordon");
-    if config.unsandboxed {
-        command.arg("--unsandboxed");
-    }
     command.env_clear().current_dir("/").kill_on_drop(true);
     command.stdin(Stdio::from(control)).stdout(Stdio::from(note)).stderr(Stdio::piped());
     command

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up, WINDOW_BYTES};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Head, Up};
 use bindery_wire::log::Spent;
 use bindery_wire::codec;
 use bytes::Bytes;
@@ -115,9 +115,8 @@ impl Line {
             }
         };
         drop(table);
-        match streams {
-            Some(body) => self.send(&Down::Credit { body, bytes: WINDOW_BYTES }),
-            None => self.answered(head.event),
+        if streams.is_none() {
+            self.answered(head.event);
         }
         let headers = Bytes::copy_from_slice(head.headers);
         // If nobody waits any more, the reply is dropped here, and a stream in it says so.

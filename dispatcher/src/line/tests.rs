@@ -222,7 +222,6 @@ async fn a_response_moves_no_faster_than_it_is_read() {
         .peer(|peer| {
             peer.hear();
             peer.head(0, Body::Stream { body: 9, length: None });
-            assert_eq!(peer.hear(), format!("credit 9 {WINDOW_BYTES}"));
             for _ in 0..WINDOW_BYTES as usize / CHUNK_BYTES_MAX {
                 peer.say(&Up::Chunk { body: 9, bytes: &[1; CHUNK_BYTES_MAX] });
             }
@@ -290,6 +289,7 @@ async fn a_response_over_its_limit_is_cut_and_its_rest_unwanted() {
     let peer = setup.peer(|peer| {
         peer.hear();
         peer.head(0, Body::Stream { body: 9, length: None });
+        peer.say(&Up::Chunk { body: 9, bytes: &[1; CHUNK_BYTES_MAX] });
         let mut heard = peer.hear();
         while heard.starts_with("credit") {
             peer.say(&Up::Chunk { body: 9, bytes: &[1; CHUNK_BYTES_MAX] });
@@ -389,8 +389,8 @@ async fn a_reader_that_goes_away_cancels_and_wants_no_more() {
     let begun = setup.begin(RequestBody::None).await;
     setup.peer(|peer| peer.head(0, Body::Stream { body: 9, length: None })).await;
     drop(download(begun).await);
-    let heard = setup.peer(|peer| [0; 4].map(|_| peer.hear())).await;
-    assert_eq!(heard[2..], ["unwanted 9", "cancel 0 canceled"]);
+    let heard = setup.peer(|peer| [0; 3].map(|_| peer.hear())).await;
+    assert_eq!(heard[1..], ["unwanted 9", "cancel 0 canceled"]);
 }
 
 #[tokio::test]

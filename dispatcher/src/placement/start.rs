@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bindery_logic::blame::Blame;
 use bindery_wire::frame::{EnvValue, Module, Start, Started};
+use bindery_wire::log::Record;
 use bindery_wire::manifest::{Binding, ModuleKind};
 use bytes::Bytes;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -46,7 +47,19 @@ impl Job {
             tracing::debug!(tenant = %self.code.tenant_name, worker = %self.code.worker, %error,
                 "a worker did not start");
         }
+        self.record(&result);
         self.placement.settle(&self.code, self.trial, result);
+    }
+
+    /// Tells the tenant why its worker does not start; an upload is answered with it.
+    fn record(&self, result: &Result<Ready, Failed>) {
+        if let Err(Failed::Refused(_, exception)) = result
+            && !self.trial
+        {
+            let parts = &self.placement.0.parts;
+            let record = Record::Exception(exception.clone());
+            parts.tail.ring(self.code.tenant).record(parts.clock.now(), &self.code, None, record);
+        }
     }
 
     async fn start(&self) -> Result<Ready, Failed> {

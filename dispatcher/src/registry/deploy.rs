@@ -212,10 +212,10 @@ impl Inner {
             }
         }
         let blobs = self.parts.blobs.clone();
-        let removed = tokio::task::spawn_blocking(move || {
+        let removed = tokio::task::spawn_blocking(move || -> blob::Result<()> {
             let mut unnamed = blobs.list(tenant)?;
             unnamed.retain(|hash| !named.contains(hash));
-            unnamed.iter().map(|hash| blobs.delete(tenant, hash)).collect::<blob::Result<()>>()
+            unnamed.iter().try_for_each(|hash| blobs.delete(tenant, hash))
         });
         Ok(removed.await.map_err(|_| Error::Stopped)??)
     }

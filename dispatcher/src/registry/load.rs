@@ -230,7 +230,8 @@ pub(super) fn env_faults(manifest: &Manifest, secrets: &Secrets) -> Vec<Fault> {
     let bytes = bindings.chain(secret_bytes).sum::<usize>() as u64;
     if bytes > ENV_BYTES_MAX {
         let message = format!(
-            "Worker env size ({bytes} bytes) exceeds the maximum allowed size of {ENV_BYTES_MAX} bytes."
+            "Worker env size ({bytes} bytes) exceeds the maximum allowed size of \
+             {ENV_BYTES_MAX} bytes."
         );
         faults.push(Fault::new("bindings", message));
     }

@@ -1,5 +1,6 @@
 //! The registry over the engine in memory and the one on disk.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bindery_storage::blob::Blobs;
@@ -378,11 +379,14 @@ async fn what_was_deployed_is_never_older_than_the_answer() {
     let f = Fixture::new().await;
     f.upload(("acme", "main"), upload("0")).await;
     let registry = f.registry.clone();
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
-    let reader = tokio::spawn(async move {
-        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-            registry.code("acme", "main", None).await.expect("code");
+    let failed = Arc::new(AtomicBool::new(false));
+    let fails = failed.clone();
+    f.tasks.spawn("reader", async move {
+        while !stopped.load(Ordering::Relaxed) {
+            let read = registry.code("acme", "main", None).await;
+            fails.fetch_or(read.is_err(), Ordering::Relaxed);
             tokio::task::yield_now().await;
         }
     });
@@ -395,8 +399,9 @@ async fn what_was_deployed_is_never_older_than_the_answer() {
             assert_eq!(hot.version, version);
         }
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    reader.await.expect("ends");
+    stop.store(true, Ordering::Relaxed);
+    f.tasks.join().await;
+    assert!(!failed.load(Ordering::Relaxed));
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 
 mod item;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 pub use item::{Item, Kind};
 pub use ring::Ring;

@@ -8,10 +8,12 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use bindery_wire::control::{FromCordon, Sandbox, ToCordon};
+use bindery_wire::control::{FromCordon, ToCordon};
 use bindery_wire::{IsolateNumber, limits};
 use deno_core::JsRuntime;
 use deno_core::v8::V8;
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::isolate::{blank, watchdog};
 use crate::sandbox;
@@ -31,15 +33,6 @@ const FLAGS: &str = " --disallow-code-generation-from-strings \
     --no-flush-bytecode \
     --single-threaded-gc";
 
-/// Whether the process encloses itself before it hosts anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Enclosure {
-    /// All that the kernel grants.
-    Sandbox,
-    /// Nothing: for development on kernels that grant too little.
-    None,
-}
-
 /// Why a cordon ends other than by the dispatcher's will.
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -53,8 +46,8 @@ enum Error {
 
 /// Runs a cordon until the dispatcher ends it. Call it first of all in the process, before any
 /// thread exists. Returns the exit code.
-pub fn run(enclosure: Enclosure) -> u8 {
-    match serve(enclosure) {
+pub fn run() -> u8 {
+    match serve() {
         Ok(()) => sys::exit_now(0),
         Err(error) => {
             say(&error);
@@ -68,13 +61,12 @@ fn say(error: &Error) {
     eprintln!("cordon: {error}");
 }
 
-fn serve(enclosure: Enclosure) -> Result<(), Error> {
-    let enclosed = match enclosure {
-        Enclosure::Sandbox => Some(sandbox::enclose()?),
-        Enclosure::None => None,
-    };
+fn serve() -> Result<(), Error> {
+    let enclosed = sandbox::enclose()?;
     sys::note_deaths(io::stdout().as_raw_fd());
     V8::set_flags_from_string(FLAGS);
+    // The engine would open a file for it, which the closed process can not.
+    V8::set_entropy_source(|bytes: &mut [u8]| fill_random(bytes));
     JsRuntime::init_platform(None);
     let control = Arc::new(Control::new());
     let stuck = control.clone();
@@ -83,9 +75,20 @@ fn serve(enclosure: Enclosure) -> Result<(), Error> {
         // The dispatcher may be gone; then this process ends anyway.
         let _ = stuck.send(&FromCordon::Stuck { number });
     })?;
-    let sandbox = enclosed.map_or_else(Sandbox::default, sandbox::Enclosed::seal);
+    let sandbox = enclosed.seal();
     control.send(&FromCordon::Ready { engine: blank::engine_build(), sandbox })?;
     listen(&control)
+}
+
+fn fill_random(mut bytes: &mut [u8]) -> bool {
+    while !bytes.is_empty() {
+        match getrandom(&mut *bytes, GetRandomFlags::empty()) {
+            Ok(filled) => bytes = bytes.get_mut(filled..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 fn listen(control: &Arc<Control>) -> Result<(), Error> {

@@ -2,7 +2,8 @@
 //!
 //! Nothing in a frame names a tenant: who speaks is known from the socket. Bodies have numbers;
 //! each side numbers the bodies that it sends, and moves no more bytes than the other side gave
-//! credit for.
+//! credit for. A body of the isolate's begins with a credit of [`WINDOW_BYTES`], one of the
+//! dispatcher's with none: most are never read.
 
 use serde::{Deserialize, Serialize};
 
@@ -203,7 +204,7 @@ pub enum Up<'a> {
         /// Whether all of it was sent.
         whole: bool,
     },
-    /// More bytes of a body of the dispatcher's may be sent. None was given at first.
+    /// More bytes of a body of the dispatcher's may be sent.
     Credit {
         /// The body.
         body: u32,

@@ -37,9 +37,6 @@ impl Server {
         let mut command = Command::new(program);
         command.arg("serve").arg("--data").arg(data).arg("--until-stdin-closes");
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "error"]);
-        if let Some(blanks) = blanks {
-            command.arg("--blanks").arg(blanks.to_string());
-        }
         if unsandboxed {
             command.arg("--unsandboxed");
         }

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::api::{self, Api};
 use crate::config::ClientArgs;
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &DeployArgs) -> Result<(), Error> {
     if args.json {
         return output::json(&answer);
     }
-    let text = |value: &serde_json::Value| output::plain(value.as_str().unwrap_or("?"), 2_000);
+    let text = |value: &Value| output::plain(value.as_str().unwrap_or("?"), 2_000);
     for warning in answer["startup"]["warnings"].as_array().into_iter().flatten() {
         output::note(format_args!("warning: {}", text(warning)));
     }
@@ -90,9 +90,14 @@ pub(crate) fn run(args: &DeployArgs) -> Result<(), Error> {
 }
 
 /// Uploads a worker of one module as `main` of a tenant.
-pub(crate) fn one_module(api: &Api, tenant: &str, source: String) -> Result<(), Error> {
-    let metadata =
-        json!({"main_module": "main.js", "compatibility_date": bindery_wire::compat::NEWEST});
+pub(crate) fn one_module(
+    api: &Api,
+    tenant: &str,
+    source: String,
+    limits: &Value,
+) -> Result<(), Error> {
+    let date = bindery_wire::compat::NEWEST;
+    let metadata = json!({"main_module": "main.js", "compatibility_date": date, "limits": limits});
     let module = Module {
         name: "main.js".into(),
         content_type: modules::ES_MODULE,

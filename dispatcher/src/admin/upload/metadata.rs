@@ -194,7 +194,8 @@ fn check_size(
     let bytes: u64 = bindings.iter().map(value).sum();
     if bytes > ENV_BYTES_MAX {
         let message = format!(
-            "Worker env size ({bytes} bytes) exceeds the maximum allowed size of {ENV_BYTES_MAX} bytes."
+            "Worker env size ({bytes} bytes) exceeds the maximum allowed size of \
+             {ENV_BYTES_MAX} bytes."
         );
         faults.add("bindings", message);
     }

@@ -37,7 +37,8 @@ pub(super) fn check(parts: Parts, main_module: Option<&str>, faults: &mut Faults
     }
     if parts.bytes > MODULES_BYTES_MAX {
         let message = format!(
-            "Worker code size ({} bytes) exceeds the maximum allowed size of {MODULES_BYTES_MAX} bytes.",
+            "Worker code size ({} bytes) exceeds the maximum allowed size of \
+             {MODULES_BYTES_MAX} bytes.",
             parts.bytes
         );
         faults.add("modules", message);

@@ -74,7 +74,6 @@ async fn collect(mut field: Field<'_>, bytes_max: u64) -> Result<(Bytes, u64), P
     Ok((bytes.freeze(), length))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn malformed(error: MultipartError) -> Problem {
     if error.status().as_u16() == Code::TooLarge.status() {
         return Problem::new(Code::TooLarge, "the upload is too large");

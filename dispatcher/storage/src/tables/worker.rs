@@ -132,7 +132,8 @@ mod tests {
         assert_eq!(
             String::from_utf8_lossy(&worker.to_bytes()),
             format!(
-                "\u{1}{{\"created_ms\":5,\"deployed\":\"ver_{hex}\",\"deployments\":2,\"generation\":3}}"
+                "\u{1}{{\"created_ms\":5,\"deployed\":\"ver_{hex}\",\
+                 \"deployments\":2,\"generation\":3}}"
             )
         );
         assert_eq!(Worker::from_bytes(&worker.to_bytes()).expect("reads"), worker);

@@ -1,0 +1,5 @@
+//! The one integration binary: whole servers with real cordons, and the program from outside.
+
+mod cli;
+mod host;
+mod js;
