@@ -108,7 +108,10 @@ fn measure(isolate: v8::UnsafeRawIsolatePtr) {
     // JUSTIFICATION: the engine names the isolate by pointer in these callbacks.
     // SAFETY: it calls them on the isolate's thread while the isolate lives.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-    memory::measured(&isolate.get_heap_statistics());
+    // The statistics leave out memories of WebAssembly; the sum that a change of nothing returns
+    // has them.
+    let external = isolate.adjust_amount_of_external_allocated_memory(0);
+    memory::measured(&isolate.get_heap_statistics(), usize::try_from(external).unwrap_or(0));
 }
 
 // ---- Modules -----------------------------------------------------------------------------------

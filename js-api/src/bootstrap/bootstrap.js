@@ -143,6 +143,7 @@ core.registerErrorClass("DOMExceptionDataCloneError", (message) =>
 
 // What the engine left on the global object and on errors for itself.
 function harden() {
+  time.freezeTemporal();
   event.catchStrays();
   for (const name of ["Deno", "__bootstrap", "__bindery", "SharedArrayBuffer"]) {
     delete globalThis[name];

@@ -65,7 +65,8 @@ function freezeIntl() {
   });
 }
 
-function freezeTemporal() {
+/** Freezes the classes that are not in a snapshot: called in each isolate. */
+export function freezeTemporal() {
   if (typeof Temporal === "undefined") return;
   const Real = Temporal.Now;
   const { Instant } = Temporal;
@@ -100,7 +101,6 @@ class Performance {
 
 freezeDate();
 freezeIntl();
-freezeTemporal();
 
 export const performance = new Performance();
 export { Performance };

@@ -71,11 +71,13 @@ pub(crate) fn unguard() {
 }
 
 /// Called on the isolate's thread with fresh figures: condemns it if they are over the limit.
-pub(crate) fn measured(statistics: &v8::HeapStatistics) {
+/// `external` is what the engine keeps count of outside its heap, in bytes.
+pub(crate) fn measured(statistics: &v8::HeapStatistics, external: usize) {
     HERE.with_borrow(|here| {
         let Some((budget, watch)) = here else { return };
         budget.heap.store(statistics.used_heap_size(), Ordering::Relaxed);
-        let total = statistics.used_heap_size().saturating_add(statistics.external_memory());
+        let external = external.max(statistics.external_memory());
+        let total = statistics.used_heap_size().saturating_add(external);
         if total > budget.bytes_max {
             watch.condemn(Verdict::Memory);
         }

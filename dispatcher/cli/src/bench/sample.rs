@@ -34,7 +34,9 @@ impl Conditions {
             cores: available_parallelism().map_or(0, usize::from),
             kernel: kernel.trim().to_owned(),
             program: format!("bindery {}, {build}", env!("CARGO_PKG_VERSION")),
-            blank_isolates: format!("up to {blanks} for each process, unless the run says none"),
+            blank_isolates: format!(
+                "up to {blanks} for each process, except where the run has none"
+            ),
             tenants,
             worker_bytes,
             compiled_code: "kept from the upload, if the server keeps it on disk",

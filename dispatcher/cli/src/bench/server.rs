@@ -27,11 +27,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server over `data` and waits until it accepts.
-    pub(crate) fn start(
-        data: &Path,
-        blanks: Option<u32>,
-        unsandboxed: bool,
-    ) -> Result<Self, Error> {
+    pub(crate) fn start(data: &Path, unsandboxed: bool) -> Result<Self, Error> {
         let program = std::env::current_exe();
         let program = program.map_err(|error| Error::os("this program is not found", error))?;
         let mut command = Command::new(program);
