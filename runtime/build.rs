@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use deno_core::snapshot::{CreateSnapshotOptions, create_snapshot};
 
-#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "how a build script speaks to cargo")]
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let options = CreateSnapshotOptions {

@@ -23,7 +23,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_bindery");
 pub(crate) const CONFIG: &str = "[pool]\nisolate-count-max = 2000\n";
 const BOUNDARY: &str = "bench-5d1f0a7c";
 
-/// Where servers, one after the other, keep their data. It is removed when this is dropped.
+/// Where servers, one after the other, keep their data and their log. It is removed when this is
+/// dropped.
 pub(crate) struct Data(TempDir);
 
 /// A server that accepts requests. It is stopped when this is dropped.
@@ -44,7 +45,7 @@ impl Data {
 
     /// Bytes that the files take on the disk.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
-        process::disk_bytes(self.0.path())
+        process::disk_bytes(&self.0.path().join("data"))
     }
 
     /// Starts a server on free ports of the loopback.
@@ -59,14 +60,14 @@ impl Data {
 }
 
 impl Bindery {
-    fn start(data: &Path, flags: &[&str]) -> Result<Self> {
-        let log = data.join("bench.log");
-        let config = data.join("bench.toml");
+    fn start(folder: &Path, flags: &[&str]) -> Result<Self> {
+        let data = folder.join("data");
+        let (log, config) = (folder.join("log"), folder.join("config.toml"));
         fs::write(&config, CONFIG)?;
         let mut command = Command::new(PROGRAM);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
-            .arg(data)
+            .arg(&data)
             .arg("--config")
             .arg(config)
             .args(flags)
@@ -107,7 +108,8 @@ impl Uploader {
     pub(crate) fn upload(&mut self, tenant: &str, worker: &Worker) -> Result<()> {
         let head = format!(
             "PUT /v1/tenants/{tenant}/workers/main HTTP/1.1\r\nHost: admin\r\n\
-             Authorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n",
+             Authorization: Bearer {}\r\n\
+             Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n",
             self.token
         );
         let status = self.client.send(&head, form(worker).as_bytes())?;
@@ -139,7 +141,8 @@ fn form(worker: &Worker) -> String {
     format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\
          Content-Type: application/json\r\n\r\n{metadata}\r\n\
-         --{BOUNDARY}\r\nContent-Disposition: form-data; name=\"index.js\"; filename=\"index.js\"\r\n\
+         --{BOUNDARY}\r\n\
+         Content-Disposition: form-data; name=\"index.js\"; filename=\"index.js\"\r\n\
          Content-Type: application/javascript+module\r\n\r\n{}\r\n--{BOUNDARY}--\r\n",
         worker.source
     )

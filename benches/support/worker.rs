@@ -45,7 +45,8 @@ impl Worker {
 /// start-up, the rest is only there to be parsed.
 fn program(bytes: usize) -> String {
     let mut source = String::from("const parts = new Map();\n");
-    let tail = "\nexport default {\n  fetch(request) {\n    const { pathname } = new URL(request.url);\n    \
+    let tail = "\nexport default {\n  fetch(request) {\n    \
+                const { pathname } = new URL(request.url);\n    \
                 const part = parts.get(pathname.slice(1)) ?? (() => parts.size);\n    \
                 return new Response(`ok ${part(7)}\\n`);\n  },\n};\n";
     for number in 0.. {
@@ -72,8 +73,10 @@ fn part(n: usize) -> String {
     let _ = write!(
         text,
         "const table{n} = {{ name: \"table-{n}\", rows: [{n}, {}, {}], on: {} }};\n\
-         function mix{n}(value) {{\n  let hash = {};\n  for (const row of table{n}.rows) {{\n    \
-         hash = Math.imul(hash ^ (row + value), 16777619) >>> 0;\n  }}\n  switch (hash % 3) {{\n    \
+         function mix{n}(value) {{\n  let hash = {};\n  \
+         for (const row of table{n}.rows) {{\n    \
+         hash = Math.imul(hash ^ (row + value), 16777619) >>> 0;\n  }}\n  \
+         switch (hash % 3) {{\n    \
          case 0: return hash;\n    case 1: return new Item{n}(hash).label.length + hash;\n    \
          default: return table{n}.on ? hash >>> 1 : hash << 1;\n  }}\n}}\n",
         n + 3,

@@ -101,4 +101,3 @@ fn closed(extensions: Vec<Extension>) -> Vec<Extension> {
         })
         .collect()
 }
-

@@ -49,7 +49,10 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
         "snapshot only: scripts are loaded by name while it is made; nothing is left to load later",
         &["op_load_ext_script", "op_set_captured_bootstrap"],
     ),
-    ("turns a thrown value into a class that has a name", &["op_destructure_error", "op_is_native_error"]),
+    (
+        "turns a thrown value into a class that has a name",
+        &["op_destructure_error", "op_is_native_error"],
+    ),
     (
         "type tests of values, without effect",
         &[

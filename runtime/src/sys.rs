@@ -171,10 +171,7 @@ pub(crate) unsafe extern "C" fn settle_wasm(
 }
 
 /// Whether WebAssembly may be compiled from bytes at run time: only while modules are evaluated.
-pub(crate) extern "C" fn allow_wasm(
-    _: v8::Local<v8::Context>,
-    _: v8::Local<v8::String>,
-) -> bool {
+pub(crate) extern "C" fn allow_wasm(_: v8::Local<v8::Context>, _: v8::Local<v8::String>) -> bool {
     modules::is_starting()
 }
 

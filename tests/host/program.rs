@@ -42,8 +42,7 @@ impl Program {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let doors = Doors { listen: nowhere, admin: nowhere, token: String::new() };
         let arguments = arguments.iter().map(|&argument| argument.into()).collect();
-        let mut program =
-            Self { dir, arguments, running: None, doors, stderr: Arc::default() };
+        let mut program = Self { dir, arguments, running: None, doors, stderr: Arc::default() };
         program.again().await;
         program
     }
@@ -164,5 +163,7 @@ pub(crate) fn runs(pid: u32) -> bool {
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect()
+    lists
+        .flat_map(|list| list.split_whitespace().flat_map(str::parse).collect::<Vec<_>>())
+        .collect()
 }

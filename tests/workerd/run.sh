@@ -28,12 +28,11 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 node config.mjs "$work" "$@"
-# workerd names each test that it runs; what the cases say goes to stdout.
 timeout 300 "$workerd" test "$work/config.capnp" > "$work/out" 2> "$work/err" || true
-grep -v '^passed ' "$work/out" || true
-passed=$(grep -c '^passed ' "$work/out" || true)
-failed=$(grep -c '^failed ' "$work/out" || true)
-if ! grep -q '^done$' "$work/out"; then
+grep -a -e '^@failed ' -e '^@differs ' "$work/out" | sed -e 's/^@//' -e 's/@n/\n  /g' || true
+passed=$(grep -a -c '^@passed ' "$work/out" || true)
+failed=$(grep -a -c '^@failed ' "$work/out" || true)
+if ! grep -a -q '^@done' "$work/out"; then
   cat "$work/err" >&2
   printf 'run.sh: workerd did not finish the cases\n' >&2
   failed=$((failed + 1))

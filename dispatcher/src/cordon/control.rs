@@ -35,7 +35,11 @@ pub(super) fn pair() -> Result<(Control, OwnedFd)> {
 
 impl Control {
     /// Sends one message. Fails rather than waits: a cordon that does not read is of no use.
-    pub(super) fn send(&self, message: &ToCordon, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
+    pub(super) fn send(
+        &self,
+        message: &ToCordon,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
         let packet = codec::packet(message).map_err(std::io::Error::other)?;
         let descriptors: Vec<BorrowedFd<'_>> = descriptor.into_iter().collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

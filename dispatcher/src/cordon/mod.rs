@@ -201,9 +201,7 @@ impl Cordons {
 impl Place {
     fn load(&self) -> Load {
         match &self.cordon {
-            Some(cordon) => {
-                Load { open: cordon.is_open(), isolate_count: cordon.isolate_count() }
-            }
+            Some(cordon) => Load { open: cordon.is_open(), isolate_count: cordon.isolate_count() },
             None => Load { open: false, isolate_count: 0 },
         }
     }

@@ -83,8 +83,8 @@ impl Running {
     /// Starts a cordon and waits until it is ready.
     pub(super) async fn start(config: &Config, id: u64) -> Result<Self, Error> {
         let (control, theirs) = super::control::pair()?;
-        let (notes, note) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
-            .map_err(std::io::Error::from)?;
+        let (notes, note) =
+            rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from)?;
         let mut child = command(config, theirs, note).spawn()?;
         let pid = child.id().ok_or_else(|| Error::NotReady("it ended at once".into()))?;
         if let Err(error) = std::fs::write(format!("/proc/{pid}/oom_score_adj"), OOM_SCORE) {

@@ -49,8 +49,7 @@ async fn run(cordons: Cordons, mut orders: mpsc::Receiver<Order>, ready: Ready) 
     let count = cordons.places().len();
     let (each, mut each_ready) = mpsc::channel(count.max(1));
     for place in 0..count {
-        let supervisor =
-            Supervisor { cordons: cordons.clone(), place, ending: ending.subscribe() };
+        let supervisor = Supervisor { cordons: cordons.clone(), place, ending: ending.subscribe() };
         standing.spawn_local(supervisor.run(each.clone()));
     }
     drop(each);

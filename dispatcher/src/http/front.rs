@@ -69,12 +69,7 @@ struct Ids {
 
 impl Front {
     /// What every request needs.
-    pub fn new(
-        domain: &str,
-        trusted: Vec<Cidr>,
-        registry: Registry,
-        placement: Placement,
-    ) -> Self {
+    pub fn new(domain: &str, trusted: Vec<Cidr>, registry: Registry, placement: Placement) -> Self {
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
         let ids = Ids { seed, next: AtomicU64::new(0) };
         let domain = domain.to_ascii_lowercase().into();
@@ -186,8 +181,7 @@ impl Fronts {
 
 fn listen(address: SocketAddr, shared: bool) -> std::io::Result<StdListener> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-    let family =
-        if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;

@@ -99,12 +99,7 @@ pub(super) fn as_event<T>(
     })
 }
 
-fn write_headers(
-    flat: &mut Vec<u8>,
-    (parts, host): (&Parts, &str),
-    peer: &Peer,
-    trusted: &[Cidr],
-) {
+fn write_headers(flat: &mut Vec<u8>, (parts, host): (&Parts, &str), peer: &Peer, trusted: &[Cidr]) {
     if !parts.headers.contains_key(HOST) {
         flat::push(flat, b"host", host.as_bytes());
     }

@@ -81,8 +81,8 @@ fn read_headers(flat: &Bytes, domain: &str) -> Result<(HeaderMap, Option<u64>), 
     let mut declared = None;
     for (name, value) in parsed {
         let name = HeaderName::from_bytes(name).map_err(|_| Malformed::Header)?;
-        let value = HeaderValue::from_maybe_shared(flat.slice_ref(value))
-            .map_err(|_| Malformed::Header)?;
+        let value =
+            HeaderValue::from_maybe_shared(flat.slice_ref(value)).map_err(|_| Malformed::Header)?;
         if name == CONTENT_LENGTH {
             declared = value.to_str().ok().and_then(|text| text.parse().ok());
             continue;

@@ -128,10 +128,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs the event, once more if an isolate died by another's fault, until there is a head.
-    async fn to_head(
-        &self,
-        mut body: RequestBody,
-    ) -> Result<(u16, Bytes, ReplyBody), Refusal> {
+    async fn to_head(&self, mut body: RequestBody) -> Result<(u16, Bytes, ReplyBody), Refusal> {
         let method = self.parts.method.as_str();
         let mut runs = 0;
         loop {
@@ -142,6 +139,10 @@ impl Run<'_> {
                 Reply::Head { status, headers, body } => return Ok((status, headers, body)),
                 Reply::Ended(spent) => return Err(Refusal::ended(spent.outcome)),
                 Reply::Cut(what) => return Err(cut(what)),
+                Reply::NotTaken(held) => match held.or(again) {
+                    Some(again) if runs < MOVE_COUNT_MAX => body = again,
+                    _ => return Err(Failure::Overloaded.into()),
+                },
                 Reply::Lost(blame) => match again {
                     Some(again) if failure::runs_again(method, blame, runs) => body = again,
                     _ => return Err(Refusal::ended(Outcome::Lost)),

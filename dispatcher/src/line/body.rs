@@ -61,7 +61,8 @@ impl Intake {
     /// Takes a chunk in; false if there was no credit for it.
     pub(super) fn chunk(&self, bytes: &[u8]) -> bool {
         let mut state = self.state();
-        let Some(credit) = u32::try_from(bytes.len()).ok().and_then(|n| state.credit.checked_sub(n))
+        let Some(credit) =
+            u32::try_from(bytes.len()).ok().and_then(|n| state.credit.checked_sub(n))
         else {
             return false;
         };

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bindery_logic::blame::Blame;
+use bindery_wire::Outcome;
 use bindery_wire::codec;
 use bindery_wire::frame::{self, Down, EventKind};
 use bindery_wire::log::Spent;
-use bindery_wire::Outcome;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -98,6 +98,9 @@ pub enum Reply {
     Ended(Spent),
     /// The isolate died.
     Lost(Blame),
+    /// The isolate took no more events when this one came: nothing of it has run. The body, if
+    /// it was one to be streamed.
+    NotTaken(Option<RequestBody>),
     /// The request's body broke off, or is too long.
     Cut(Cut),
 }
@@ -117,6 +120,16 @@ pub enum ReplyBody {
         /// How long it is, if known.
         length: Option<u64>,
     },
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
+            Self::Stream { .. } => f.write_str("Stream"),
+        }
+    }
 }
 
 impl fmt::Debug for ReplyBody {
@@ -146,10 +159,7 @@ pub(super) struct Exchange {
 /// How far a request's body is.
 pub(super) enum Sending {
     /// Nobody has asked for it.
-    Held {
-        from: Upload,
-        length: Option<u64>,
-    },
+    Held { from: Upload, length: Option<u64> },
     /// It is being moved.
     Pumped(Arc<Outflow>),
 }

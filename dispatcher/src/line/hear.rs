@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Head, Up};
-use bindery_wire::log::Spent;
 use bindery_wire::codec;
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up};
+use bindery_wire::log::Spent;
 use bytes::Bytes;
 
 use super::body::{Cut, Download, Intake, Outflow, Pumped, pump};
 use super::event::{Exchange, Sending};
-use super::{Begin, Line, Reply, ReplyBody, State, Table};
+use super::{Begin, Line, Reply, ReplyBody, RequestBody, State, Table};
 use crate::clock::Millis;
 
 /// A frame that no honest isolate sends.
@@ -57,8 +57,11 @@ impl Line {
                 Ok(())
             }
             Up::Started(_) | Up::Refused { .. } => self.hear_begin(up),
+            Up::NotTaken { event } => self.hear_not_taken(event),
             Up::Condemned { .. } => {
+                // It ends once it has read this, and with it every event that was sent before.
                 self.condemn_locked(&mut self.table());
+                self.send(&Down::Stop);
                 Ok(())
             }
         }
@@ -127,8 +130,10 @@ impl Line {
     fn hear_done(&self, event: u32, spent: Spent) -> Heard {
         let (exchange, intake) = {
             let mut table = self.table();
-            let exchange =
-                table.events.remove(&event).ok_or(Violation::Order("the end of no event of its"))?;
+            let exchange = table
+                .events
+                .remove(&event)
+                .ok_or(Violation::Order("the end of no event of its"))?;
             let intake = exchange.intake.and_then(|body| table.intakes.remove(&body));
             (exchange, intake)
         };
@@ -145,6 +150,22 @@ impl Line {
             let _ = reply.send(Reply::Ended(spent));
         }
         self.ring.outcome(self.host.clock.now(), &self.code, exchange.about, spent);
+        Ok(())
+    }
+
+    /// The event ran into the isolate's end: whoever waits may go elsewhere with it.
+    fn hear_not_taken(&self, event: u32) -> Heard {
+        let exchange = self.table().events.remove(&event);
+        let exchange = exchange.ok_or(Violation::Order("the refusal of no event of its"))?;
+        self.slots.add_permits(1);
+        self.touch();
+        let held = match exchange.upload {
+            Some(Sending::Held { from, length }) => Some(RequestBody::Stream { from, length }),
+            _ => None,
+        };
+        if let Some(reply) = exchange.reply {
+            let _ = reply.send(Reply::NotTaken(held));
+        }
         Ok(())
     }
 

@@ -106,7 +106,11 @@ fn code() -> Arc<Code> {
         manifest,
         modules: vec![],
         secrets: vec![],
-        limits: limits::Limits { event_count_max: 2, response_bytes_max: 1_000_000, ..limits::DEFAULT },
+        limits: limits::Limits {
+            event_count_max: 2,
+            response_bytes_max: 1_000_000,
+            ..limits::DEFAULT
+        },
         generation: 1,
     })
 }
@@ -205,7 +209,9 @@ async fn a_request_is_answered_and_recorded() {
     // Another event is answered only after the first one's end was heard.
     let begun = setup.begin(RequestBody::None).await;
     setup.peer(|peer| peer.done(1, Outcome::Exception)).await;
-    assert!(matches!(begun.reply().await, Reply::Ended(spent) if spent.outcome == Outcome::Exception));
+    assert!(
+        matches!(begun.reply().await, Reply::Ended(spent) if spent.outcome == Outcome::Exception)
+    );
     let items = setup.tail.read(TenantId(1), Some("main"), None);
     let items = serde_json::to_value(&items[..1]).expect("plain data");
     assert_eq!(items[0]["requestId"], "req_0000000000000007");

@@ -31,10 +31,8 @@ impl Compiled {
             let bytes = code.as_ref().map_or(0, Bytes::len);
             u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(128)
         };
-        let memory = moka::sync::Cache::builder()
-            .max_capacity(MEMORY_BYTES_MAX)
-            .weigher(weight)
-            .build();
+        let memory =
+            moka::sync::Cache::builder().max_capacity(MEMORY_BYTES_MAX).weigher(weight).build();
         Self { memory, disk: disk.map(Arc::new) }
     }
 

@@ -9,8 +9,8 @@ mod gate;
 mod start;
 mod sweep;
 
-pub use sweep::SWEEP_EVERY;
 pub use compiled::Compiled;
+pub use sweep::SWEEP_EVERY;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -181,12 +181,8 @@ impl Placement {
         let (starting, started) = watch::channel(None);
         live.entries.insert(key, Entry::Starting(starting));
         drop(live);
-        let job = start::Job {
-            placement: self.clone(),
-            code: code.clone(),
-            tasks: tasks.clone(),
-            trial,
-        };
+        let job =
+            start::Job { placement: self.clone(), code: code.clone(), tasks: tasks.clone(), trial };
         tasks.spawn("start", job.run());
         Ok(Found::Wait(started))
     }

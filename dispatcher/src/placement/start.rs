@@ -199,8 +199,7 @@ fn frame<'a>(code: &'a Code, compiled: &'a [Option<Bytes>]) -> Start<'a> {
         Binding::Json { json } => Some((name.as_str(), EnvValue::Json(json))),
         Binding::SecretText => None,
     });
-    let secrets =
-        code.secrets.iter().map(|(name, value)| (name.as_str(), EnvValue::Text(value)));
+    let secrets = code.secrets.iter().map(|(name, value)| (name.as_str(), EnvValue::Text(value)));
     Start {
         main_module: &code.manifest.main_module,
         modules: modules.collect(),

@@ -37,11 +37,8 @@ impl Starter for Hooks {
 
 fn failure(failed: Failed) -> StartFailure {
     use problem::Code;
-    let plain = |code, message: &str| StartFailure {
-        code,
-        message: message.into(),
-        stack: String::new(),
-    };
+    let plain =
+        |code, message: &str| StartFailure { code, message: message.into(), stack: String::new() };
     match failed {
         Failed::Refused(spent, exception) => {
             let code = match spent.outcome {
@@ -79,13 +76,8 @@ impl Changed for Hooks {
 
 impl Measured for Hooks {
     fn measure(&self) -> Vec<Metric> {
-        let figure = |name, kind, help, value| Metric {
-            name,
-            help,
-            kind,
-            labels: String::new(),
-            value,
-        };
+        let figure =
+            |name, kind, help, value| Metric { name, help, kind, labels: String::new(), value };
         let cordons = self.placement.cordons();
         let status = cordons.status();
         let waiting: u32 = status.iter().map(|cordon| cordon.waiting).sum();

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
@@ -28,7 +29,6 @@ use crate::placement::{self, Compiled, Placement, SWEEP_EVERY};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
 use crate::tasks::Tasks;
-use crate::admin;
 use hooks::Hooks;
 
 /// Bytes of compiled code on disk.

@@ -68,13 +68,7 @@ impl Ring {
     }
 
     /// Adds what an isolate reported.
-    pub fn record(
-        &self,
-        at: Millis,
-        code: &Code,
-        request: Option<RequestId>,
-        record: Record,
-    ) {
+    pub fn record(&self, at: Millis, code: &Code, request: Option<RequestId>, record: Record) {
         let what = match record {
             Record::Console { level, message } => What::Console(level, message),
             Record::ConsoleFull { bytes_max } => What::ConsoleFull(bytes_max),

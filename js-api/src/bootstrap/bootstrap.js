@@ -118,13 +118,28 @@ const VALUES = {
   fetch,
   navigator: new Navigator(),
   performance: time.performance,
-  reportError: event.reportStray,
+  reportError: (error) => event.reportStray(error),
   scheduler: timers.scheduler,
   self: globalThis,
   setInterval: timers.setInterval,
   setTimeout: timers.setTimeout,
   structuredClone: ports.structuredClone,
 };
+
+// What ops throw besides the language's own errors.
+const ERRORS = [
+  "DataCloneError",
+  "DataError",
+  "IndexSizeError",
+  "InvalidAccessError",
+  "InvalidCharacterError",
+  "InvalidStateError",
+  "NotSupportedError",
+  "OperationError",
+  "QuotaExceededError",
+  "SyntaxError",
+  "TypeMismatchError",
+];
 
 for (const [name, value] of Object.entries({ ...CLASSES, ...VALUES })) {
   Object.defineProperty(globalThis, name, {
@@ -134,12 +149,9 @@ for (const [name, value] of Object.entries({ ...CLASSES, ...VALUES })) {
     configurable: true,
   });
 }
-core.registerErrorClass("DOMExceptionQuotaExceededError", (message) =>
-  new DOMException(message, "QuotaExceededError"));
-core.registerErrorClass("DOMExceptionInvalidCharacterError", (message) =>
-  new DOMException(message, "InvalidCharacterError"));
-core.registerErrorClass("DOMExceptionDataCloneError", (message) =>
-  new DOMException(message, "DataCloneError"));
+for (const name of ERRORS) {
+  core.registerErrorBuilder(`DOMException${name}`, (message) => new DOMException(message, name));
+}
 
 // What the engine left on the global object and on errors for itself.
 function harden() {
@@ -148,6 +160,8 @@ function harden() {
   for (const name of ["Deno", "__bootstrap", "__bindery", "SharedArrayBuffer"]) {
     delete globalThis[name];
   }
+  delete WebAssembly.compileStreaming;
+  delete WebAssembly.instantiateStreaming;
 }
 
 /** What the host takes, by place: `Entry` in the runtime names the functions in this order. */

@@ -1,9 +1,9 @@
 // The module `cloudflare:workers`, as tenants import it.
 
 import { currentEvent, GLOBAL_SCOPE } from "ext:bindery/door.js";
-import { currentEnv, WorkerEntrypoint } from "ext:bindery/event.js";
+import { currentEnv, withEnv, WorkerEntrypoint } from "ext:bindery/event.js";
 
-export { WorkerEntrypoint };
+export { withEnv, WorkerEntrypoint };
 
 /** The isolate's `env`, readable in global scope too. */
 export const env = new Proxy(Object.create(null), {
@@ -26,11 +26,12 @@ export function waitUntil(promise) {
 }
 
 function later(name) {
-  return class {
+  const type = class {
     constructor() {
       throw new Error(`${name} is not supported yet`);
     }
   };
+  return Object.defineProperty(type, "name", { value: name, configurable: true });
 }
 
 export const DurableObject = later("DurableObject");

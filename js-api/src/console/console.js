@@ -7,6 +7,7 @@ const { op_door_console } = core.ops;
 const { stringify } = JSON;
 
 const DEBUG = 0, INFO = 1, LOG = 2, WARN = 3, ERROR = 4;
+const UNSHOWN = '["[a value that can not be shown]"]';
 const DEPTH_MAX = 6, ENTRY_COUNT_MAX = 100, TEXT_MAX = 16384;
 
 function clip(text) {
@@ -61,16 +62,21 @@ function className(value) {
 }
 
 function shownList(list, length, depth, seen) {
-  const result = [];
+  const result = plainList();
   for (let at = 0; at < Math.min(length, ENTRY_COUNT_MAX); at++) {
-    result.push(shown(list[at], depth, seen));
+    result[at] = shown(list[at], depth, seen);
   }
-  if (length > ENTRY_COUNT_MAX) result.push(`... ${length - ENTRY_COUNT_MAX} more`);
+  if (length > ENTRY_COUNT_MAX) result[ENTRY_COUNT_MAX] = `... ${length - ENTRY_COUNT_MAX} more`;
   return result;
 }
 
+// A list without the methods that the worker may have changed: JSON would call its `toJSON`.
+function plainList() {
+  return Object.setPrototypeOf([], null);
+}
+
 function shownPairs(pairs, name, depth, seen) {
-  const result = {};
+  const result = { __proto__: null };
   if (name) result["[class]"] = name;
   let count = 0;
   for (const [key, value] of pairs) {
@@ -107,10 +113,13 @@ function formatted(args) {
 function emit(level, args) {
   let text;
   try {
+    const list = formatted(args);
+    const texts = plainList();
     const seen = new Set();
-    text = stringify(formatted(args).map((value) => shown(value, 0, seen)));
-  } catch (error) {
-    text = stringify([`[a value that can not be shown: ${typeof error?.message === "string" ? error.message : "?"}]`]);
+    for (let at = 0; at < list.length; at++) texts[at] = shown(list[at], 0, seen);
+    text = stringify(texts);
+  } catch {
+    text = UNSHOWN;
   }
   op_door_console(currentEvent()?.id ?? 0, level, text);
 }
@@ -123,7 +132,9 @@ const write = (level, args) => emit(level, indent === "" ? args : [indent, ...ar
 
 /** The console of a worker. */
 export const console = {
-  assert: (condition, ...args) => condition || write(ERROR, ["Assertion failed", ...args]),
+  assert: (condition, ...args) => {
+    if (!condition) write(ERROR, ["Assertion failed", ...args]);
+  },
   clear: () => {},
   count: (label = "default") => {
     const count = (counts.get(`${label}`) ?? 0) + 1;

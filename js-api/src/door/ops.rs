@@ -10,7 +10,7 @@ use deno_core::{OpState, op2, v8};
 
 use std::time::Instant;
 
-use super::{Door, Error, Shared, Source};
+use super::{Door, Error, Shared, Source, timers};
 
 /// Kinds of body that [`op_door_head`] knows; the numbers are `response.js`'s.
 mod kind {
@@ -188,7 +188,7 @@ pub fn op_door_timer_start(
     if door.timers.len() >= max as usize {
         return Err(Error::Timers { max });
     }
-    door.timers.start(id, event, delay_ms, repeats, Instant::now());
+    door.timers.start(id, &timers::New { event, delay_ms, repeats }, Instant::now());
     Ok(())
 }
 

@@ -14,6 +14,17 @@ pub struct Timers {
     live: HashMap<u32, Timer>,
 }
 
+/// A timer that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct New {
+    /// The event that asks.
+    pub event: u32,
+    /// After how many milliseconds it is due.
+    pub delay_ms: f64,
+    /// Whether it is due again and again.
+    pub repeats: bool,
+}
+
 struct Timer {
     event: u32,
     at: Instant,
@@ -31,8 +42,9 @@ impl Timers {
         self.live.is_empty()
     }
 
-    /// Starts one under an id that JavaScript made; it repeats, or fires once.
-    pub fn start(&mut self, id: u32, event: u32, delay_ms: f64, repeats: bool, now: Instant) {
+    /// Starts one under an id that JavaScript made.
+    pub fn start(&mut self, id: u32, timer: &New, now: Instant) {
+        let New { event, delay_ms, repeats } = *timer;
         let delay_ms = if (0.0..=DELAY_MS_MAX).contains(&delay_ms) { delay_ms } else { 0.0 };
         let delay = Duration::from_secs_f64(delay_ms.max(1.0) / 1000.0);
         let at = now + delay;
@@ -55,7 +67,7 @@ impl Timers {
     }
 
     /// When the next one is due.
-    pub fn next(&mut self) -> Option<Instant> {
+    pub fn next_at(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, id))) = self.due.peek() {
             if self.live.get(id).is_some_and(|timer| timer.at == *at) {
                 return Some(*at);
@@ -67,7 +79,7 @@ impl Timers {
 
     /// Takes one that is due: its id and its event. A repeating one is due again later.
     pub fn pop(&mut self, now: Instant) -> Option<(u32, u32)> {
-        if self.next()? > now {
+        if self.next_at()? > now {
             return None;
         }
         let Reverse((_, id)) = self.due.pop()?;

@@ -6,7 +6,12 @@ import { dropTimers } from "ext:bindery/timers.js";
 import { abortRequest, requestFromHost } from "ext:bindery/http/request.js";
 import { Response, responseParts } from "ext:bindery/http/response.js";
 
-const { setUnhandledPromiseRejectionHandler, setReportExceptionCallback } = core;
+const {
+  getAsyncContext,
+  setAsyncContext,
+  setReportExceptionCallback,
+  setUnhandledPromiseRejectionHandler,
+} = core;
 const {
   op_door_chunk,
   op_door_done,
@@ -203,6 +208,7 @@ class ExecutionContext {
   #props;
 
   constructor(event, props) {
+    if (!(event instanceof HostEvent)) throw new TypeError("Illegal constructor");
     this.#event = event;
     this.#props = props;
   }
@@ -234,9 +240,20 @@ export class WorkerEntrypoint {
 let env = Object.create(null);
 const handlers = new Map();
 
-/** What `env` holds in this isolate. */
+/** What `env` holds in this isolate, or what `withEnv` put in its place for the running code. */
 export function currentEnv() {
-  return env;
+  return getAsyncContext()?.env ?? env;
+}
+
+/** Runs a function, and what follows from it, with something else in the place of `env`. */
+export function withEnv(other, run) {
+  const context = getAsyncContext();
+  setAsyncContext({ __proto__: null, event: context?.event, env: other });
+  try {
+    return run();
+  } finally {
+    setAsyncContext(context);
+  }
 }
 
 const HANDLERS = ["fetch", "scheduled", "queue", "email", "tail", "tailStream", "test", "connect"];

@@ -9,9 +9,7 @@ use bindery_wire::codec;
 use bindery_wire::control::{FromCordon, MESSAGE_BYTES_MAX, ToCordon};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
 
 use super::{Error, stdin};
 

@@ -53,6 +53,7 @@ pub(crate) fn run(
         watch,
         engine_busy: false,
         condemned: false,
+        ruined: false,
         stopping: false,
         served: false,
     };
@@ -73,6 +74,8 @@ struct Host {
     /// The engine has work of its own: an algorithm, a compilation.
     engine_busy: bool,
     condemned: bool,
+    /// No JavaScript can run any more: the heap is over its limit.
+    ruined: bool,
     stopping: bool,
     /// An event has ended since the isolate last gave memory back.
     served: bool,
@@ -122,7 +125,9 @@ impl Host {
             self.run_engine(&mut Context::from_waker(Waker::noop()));
             self.find_hung();
             self.flush(line)?;
-            if (self.condemned || self.stopping) && self.open()?.events.is_empty() {
+            // A condemned isolate is told to stop too: what was sent to it before it said so is
+            // then read, and given back.
+            if self.stopping && self.open()?.events.is_empty() {
                 return Ok(());
             }
             if self.engine_busy {
@@ -140,7 +145,7 @@ impl Host {
     /// Waits for a frame or a timer, without a runtime. An isolate that has been idle for a
     /// while first gives memory back; after that it waits without any timer.
     fn wait(&mut self, line: &mut Line) -> Result<(), Gone> {
-        let timer = self.open()?.timers.next();
+        let timer = self.open()?.timers.next_at();
         let idle = self.served.then(|| Instant::now() + IDLE);
         let came = line.wait(timer.or(idle))?;
         if !came && timer.is_none() && self.served {
@@ -157,7 +162,7 @@ impl Host {
         &mut self,
         readable: Option<&AsyncFd<Arc<OwnedFd>>>,
     ) -> Result<(), Gone> {
-        let timer = self.open()?.timers.next();
+        let timer = self.open()?.timers.next_at();
         let mut due = timer.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
         std::future::poll_fn(|cx| {
             self.run_engine(cx);
@@ -212,8 +217,7 @@ impl Host {
     fn begin(&mut self, event: &Event<'_>) -> Result<(), Gone> {
         let id = event.event;
         if self.condemned || self.stopping {
-            let spent = Spent { outcome: Outcome::Lost, cpu_us: 0, wall_us: 0 };
-            self.open()?.send(&Up::Done { event: id, spent });
+            self.open()?.send(&Up::NotTaken { event: id });
             return Ok(());
         }
         let EventKind::Fetch(request) = &event.kind;
@@ -335,6 +339,9 @@ impl Host {
         event: Option<u32>,
         call: impl FnOnce(&mut v8::PinScope<'_, '_>, &Entries) -> Option<()>,
     ) {
+        if self.ruined {
+            return;
+        }
         self.arm(event);
         let entries = &self.blank.entries;
         in_context(&mut self.blank.runtime, &self.blank.context, |scope| {
@@ -348,6 +355,10 @@ impl Host {
     /// Lets the engine do what it has pending, and JavaScript go on with what came of it. The
     /// time is charged to the oldest event: which one waited for it is not known here.
     fn run_engine(&mut self, cx: &mut Context<'_>) {
+        if self.ruined {
+            self.engine_busy = false;
+            return;
+        }
         let oldest = self.open().ok().and_then(|door| door.events.keys().min().copied());
         self.arm(oldest);
         let options = PollEventLoopOptions::default();
@@ -396,7 +407,8 @@ impl Host {
             door.exception(Some(event), start::breached(verdict));
             door.end(event, outcome);
         }
-        if verdict == Verdict::Memory || event.is_none() {
+        self.ruined |= verdict == Verdict::Memory;
+        if self.ruined || event.is_none() {
             let others: Vec<u32> = door.events.keys().copied().collect();
             others.into_iter().for_each(|other| door.end(other, Outcome::Lost));
         }

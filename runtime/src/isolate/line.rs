@@ -83,7 +83,7 @@ impl Line {
         self.start = 0;
         let begun = self.buffer.get(..self.end).and_then(|there| there.first_chunk());
         let frame = begun.map_or(0, |prefix| u32::from_le_bytes(*prefix) as usize);
-        let wanted = (frame + codec::PREFIX_BYTES).min(codec::DOWN_BYTES_MAX).max(READ_BYTES);
+        let wanted = (frame + codec::PREFIX_BYTES).clamp(READ_BYTES, codec::DOWN_BYTES_MAX);
         if self.buffer.len() != wanted && self.end <= wanted {
             self.buffer.resize(wanted.max(self.end + 1), 0);
             self.buffer.shrink_to(wanted);

@@ -73,9 +73,7 @@ pub(crate) fn set_starting(starting: bool) {
 }
 
 /// Compiles and links the main module. `None` if something was thrown.
-pub(crate) fn link_main<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-) -> Option<v8::Local<'s, v8::Module>> {
+pub(crate) fn link_main<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Module>> {
     let main = HERE.with_borrow(|modules| modules.main.clone());
     let module = module_named(scope, &main)?;
     module.instantiate_module(scope, sys::resolve_module)?;
@@ -94,6 +92,7 @@ pub(crate) fn resolve_static<'s>(
 }
 
 /// Answers `import(...)`: a promise of the namespace, rejected with what was thrown.
+#[expect(clippy::too_many_arguments, reason = "the engine's signature")]
 pub(crate) fn import<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     _options: v8::Local<'s, v8::Data>,
@@ -187,10 +186,7 @@ fn keys_of<'s>(
 }
 
 /// The value that an import of a module that is no code reads.
-fn value_of<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    name: &str,
-) -> Option<v8::Local<'s, v8::Value>> {
+fn value_of<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Value>> {
     let (kind, bytes) = HERE.with_borrow(|modules| {
         modules.sources.get(name).map(|source| (source.kind, source.bytes.clone()))
     })?;
@@ -316,10 +312,7 @@ fn synthetic<'s>(
     Some(v8::Module::create_synthetic_module(scope, name, keys, sys::evaluate_synthetic))
 }
 
-fn compile<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    name: &str,
-) -> Option<v8::Local<'s, v8::Module>> {
+fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Module>> {
     use v8::script_compiler::{CompileOptions, NoCacheReason, Source as Code, compile_module2};
 
     let (bytes, compiled) = HERE.with_borrow_mut(|modules| {
@@ -327,8 +320,7 @@ fn compile<'s>(
         Some((std::mem::take(&mut source.bytes), source.compiled.take()))
     })?;
     let url = v8::String::new(scope, &url_of(name))?.into();
-    let origin =
-        v8::ScriptOrigin::new(scope, url, 0, 0, false, -1, None, false, false, true, None);
+    let origin = v8::ScriptOrigin::new(scope, url, 0, 0, false, -1, None, false, false, true, None);
     let text = string(scope, &bytes)?;
     let reason = NoCacheReason::NoReason;
     let (module, used) = match &compiled {
@@ -382,7 +374,8 @@ fn resolve(sources: &HashMap<String, Source>, specifier: &str, from: &str) -> Op
     };
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let beside = join(folder, specifier).filter(importable);
-    beside.or_else(|| join("", specifier).filter(|_| !specifier.starts_with('.')).filter(importable))
+    beside
+        .or_else(|| join("", specifier).filter(|_| !specifier.starts_with('.')).filter(importable))
 }
 
 fn join(folder: &str, specifier: &str) -> Option<String> {

@@ -6,9 +6,9 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bindery_js_api::door;
+use bindery_wire::Outcome;
 use bindery_wire::frame::{EnvValue, Start, Started};
 use bindery_wire::log::{Exception, Spent};
-use bindery_wire::Outcome;
 use deno_core::{PollEventLoopOptions, v8};
 
 use super::blank::{Blank, in_context};

@@ -69,12 +69,8 @@ impl Watch {
 
     /// Ends the code that runs, and condemns the isolate. The first verdict stands.
     pub(crate) fn condemn(&self, verdict: Verdict) {
-        let unset = self.verdict.compare_exchange(
-            0,
-            verdict as u8,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let unset =
+            self.verdict.compare_exchange(0, verdict as u8, Ordering::Relaxed, Ordering::Relaxed);
         let _ = unset;
         self.isolate.terminate_execution();
     }

@@ -237,6 +237,11 @@ pub enum Up<'a> {
         /// Which limit made it so.
         outcome: Outcome,
     },
+    /// The event came when the isolate took no more: nothing of it has run.
+    NotTaken {
+        /// The event.
+        event: u32,
+    },
 }
 
 /// What a start found.
