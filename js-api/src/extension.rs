@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use deno_core::Extension;
+use deno_core::{Extension, JsRuntime, RuntimeOptions};
 
 use crate::door::{self, Door};
 use crate::ops;
@@ -80,6 +80,14 @@ pub fn for_isolate(door: Door) -> (Vec<Extension>, door::Shared) {
         guarded(bindery::init(door.clone())),
     ]);
     (extensions, door)
+}
+
+/// The names of all ops of an isolate, in order: those of the engine itself are among them.
+pub fn op_names() -> Vec<&'static str> {
+    let options = RuntimeOptions { extensions: for_snapshot(), ..RuntimeOptions::default() };
+    let mut names = JsRuntime::new(options).op_names();
+    names.sort_unstable();
+    names
 }
 
 /// Has every op replaced that a tenant's isolate may not run. Only there: the engine calls some of

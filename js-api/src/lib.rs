@@ -5,4 +5,4 @@ pub mod ops;
 
 mod extension;
 
-pub use extension::{for_isolate, for_snapshot};
+pub use extension::{for_isolate, for_snapshot, op_names};

@@ -157,7 +157,7 @@ impl Cordons {
     pub fn tick(&self) {
         let now = self.0.clock.now();
         self.0.book.tick(now);
-        let max = self.0.config.blank_count_max.max(1);
+        let max = self.0.config.blank_count_max;
         for place in self.places().iter_mut() {
             place.tick(max);
         }

@@ -180,7 +180,7 @@ impl Supervisor {
             place.cordon = cordon.cloned();
             // The pool is asked for anew, whatever the one before had.
             place.waiting_asked = 0;
-            place.tick(self.cordons.0.config.blank_count_max.max(1));
+            place.tick(self.cordons.0.config.blank_count_max);
         }
     }
 

@@ -91,10 +91,8 @@ fn bytes_of<'s>(
         return Ok(text.to_rust_string_lossy(scope).into_bytes());
     }
     let view = v8::Local::<v8::ArrayBufferView>::try_from(value).map_err(|_| Error::NotABody)?;
-    let mut bytes = vec![0; view.byte_length()];
-    let copied = view.copy_contents(&mut bytes);
-    bytes.truncate(copied);
-    Ok(bytes)
+    let mut small = [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP];
+    Ok(view.get_contents(&mut small).to_vec())
 }
 
 impl Door {
