@@ -2,8 +2,9 @@
 
 use bindery_js_api::{op_names, ops};
 
-#[test]
-fn every_op_that_exists_is_allowed_for_a_reason_or_denied() {
+// The engine wants a runtime around it.
+#[tokio::test]
+async fn every_op_that_exists_is_allowed_for_a_reason_or_denied() {
     let mut list = String::new();
     for name in op_names() {
         let reason = ops::ALLOWED.iter().find(|(_, names)| names.contains(&name));
@@ -17,8 +18,8 @@ fn every_op_that_exists_is_allowed_for_a_reason_or_denied() {
     expect_test::expect_file!["ops.golden"].assert_eq(&list);
 }
 
-#[test]
-fn no_op_is_allowed_that_does_not_exist() {
+#[tokio::test]
+async fn no_op_is_allowed_that_does_not_exist() {
     let names = op_names();
     let allowed = ops::ALLOWED.iter().flat_map(|(_, names)| *names);
     let gone: Vec<_> = allowed.filter(|name| !names.contains(name)).collect();

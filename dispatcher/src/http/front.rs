@@ -114,7 +114,10 @@ impl Fronts {
             let work = move || {
                 runtime.block_on(async move {
                     let _ = ready.send(Handle::current());
-                    let _ = ended.wait_for(|ended| *ended).await;
+                    tokio::select! {
+                        () = keep_a_timer() => {}
+                        _ = ended.wait_for(|ended| *ended) => {}
+                    }
                 });
             };
             let thread = std::thread::Builder::new().name(format!("front-{number}")).spawn(work)?;
@@ -176,6 +179,14 @@ impl Fronts {
                 let _ = tokio::task::spawn_blocking(move || thread.join()).await;
             }
         }
+    }
+}
+
+/// Keeps a timer that is due before any connection's. A runtime whose new timer is the next one
+/// wakes itself, which would be a system call for each request.
+async fn keep_a_timer() {
+    loop {
+        tokio::time::sleep(HEAD_IN / 60).await;
     }
 }
 

@@ -1,10 +1,7 @@
 //! Workers and their versions: shown, deployed, rolled back and deleted.
 
-use std::collections::HashSet;
-
-use bindery_storage::blob;
 use bindery_storage::tables::{Deployment, Worker};
-use bindery_wire::{ContentHash, Manifest, TenantId, VersionId};
+use bindery_wire::{Manifest, TenantId, VersionId};
 use serde::Serialize;
 
 use super::edit::{Edit, Stale};
@@ -12,9 +9,6 @@ use super::load::env_faults;
 use super::{
     DEPLOYMENT_COUNT_MAX, Error, Inner, PAGE_COUNT_MAX, Registry, Result, VERSION_COUNT_MAX,
 };
-
-/// Rows that are looked through in one go.
-const CHUNK_COUNT: usize = 100;
 
 /// A worker as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -164,7 +158,7 @@ impl Registry {
                 inner.secrets.delete_all(edit.id, &name),
             ]);
             edit.commit(Stale::Worker(&name)).await?;
-            inner.remove_unnamed_blobs(&edit).await
+            inner.remove_unnamed_contents(&edit).await
         })
         .await
     }
@@ -193,30 +187,5 @@ impl Inner {
         let deployment = Deployment { version, at_ms: self.parts.clock.now().0 };
         let numbered = (worker.deployments, &deployment);
         edit.write(self.workers.deploy((edit.id, name), numbered, keep_from));
-    }
-
-    /// Removes the blobs that no version of the tenant names. The change under way keeps uploads
-    /// of the tenant out meanwhile.
-    pub(super) async fn remove_unnamed_blobs(&self, edit: &Edit<'_>) -> Result<()> {
-        let tenant = edit.id;
-        let mut named: HashSet<ContentHash> = HashSet::new();
-        let mut after = None;
-        loop {
-            let versions = self.versions.of_tenant(tenant, after.as_deref(), CHUNK_COUNT).await?;
-            let Some((last, ..)) = versions.last() else { break };
-            after = Some(last.clone());
-            for (_, id, row) in &versions {
-                let manifest = self.read_manifest(tenant, *id, row).await?;
-                named.insert(ContentHash(id.0));
-                named.extend(manifest.modules.values().map(|module| module.hash));
-            }
-        }
-        let blobs = self.parts.blobs.clone();
-        let removed = tokio::task::spawn_blocking(move || -> blob::Result<()> {
-            let mut unnamed = blobs.list(tenant)?;
-            unnamed.retain(|hash| !named.contains(hash));
-            unnamed.iter().try_for_each(|hash| blobs.delete(tenant, hash))
-        });
-        Ok(removed.await.map_err(|_| Error::Stopped)??)
     }
 }

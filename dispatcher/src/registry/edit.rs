@@ -44,7 +44,7 @@ pub(super) enum Stale<'a> {
     Tenant,
 }
 
-/// A tenant being changed. Nothing is written before [`Edit::commit`].
+/// A tenant being changed. Nothing that is seen is written before [`Edit::commit`].
 pub(super) struct Edit<'a> {
     inner: &'a Inner,
     /// The tenant's number.
@@ -77,6 +77,12 @@ impl<'a> Edit<'a> {
         self.writes.extend(writes);
     }
 
+    /// Writes rows before the change and apart from it, while the tenant is as it was read.
+    pub(super) async fn write_ahead(&self, writes: Vec<Write>) -> Result<()> {
+        let checks = vec![self.inner.tenants.unchanged(self.id, &self.before)];
+        done(self.inner.parts.engine.commit(Batch { checks, writes }).await?)
+    }
+
     /// Writes all of it, and makes it known.
     pub(super) async fn commit(&mut self, stale: Stale<'_>) -> Result<()> {
         self.write([self.inner.tenants.put(self.id, &self.tenant)]);
@@ -99,19 +105,22 @@ impl<'a> Edit<'a> {
         let committed = self.inner.parts.engine.commit(batch).await;
         // After an error it is not known whether the batch was applied.
         self.inner.cache.expire(&self.before.name);
-        match committed? {
-            Committed::Done { .. } => {
-                let changed = &self.inner.parts.changed;
-                match stale {
-                    Stale::Nothing => {}
-                    Stale::Worker(worker) => changed.changed(self.id, Some(worker)),
-                    Stale::Tenant => changed.changed(self.id, None),
-                }
-                Ok(())
-            }
-            Committed::Conflict { .. } => {
-                Err(Error::Conflict("the tenant was changed meanwhile".into()))
-            }
+        done(committed?)?;
+        let changed = &self.inner.parts.changed;
+        match stale {
+            Stale::Nothing => {}
+            Stale::Worker(worker) => changed.changed(self.id, Some(worker)),
+            Stale::Tenant => changed.changed(self.id, None),
+        }
+        Ok(())
+    }
+}
+
+fn done(committed: Committed) -> Result<()> {
+    match committed {
+        Committed::Done { .. } => Ok(()),
+        Committed::Conflict { .. } => {
+            Err(Error::Conflict("the tenant was changed meanwhile".into()))
         }
     }
 }

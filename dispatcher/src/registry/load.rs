@@ -134,8 +134,7 @@ impl Inner {
         if let Some(manifest) = &version.manifest {
             return Ok(Manifest::from_bytes(manifest.get().as_bytes())?);
         }
-        let bytes = self.parts.blobs.get_async(tenant, ContentHash(id.0)).await?;
-        Ok(Manifest::from_bytes(&bytes)?)
+        Ok(Manifest::from_bytes(&self.content(tenant, ContentHash(id.0)).await?)?)
     }
 
     /// The one version whose digits begin with these.
@@ -163,17 +162,13 @@ impl Inner {
     }
 
     async fn modules(&self, tenant: TenantId, manifest: &Manifest) -> Result<Vec<(String, Bytes)>> {
-        let runs = |kind| kind != ModuleKind::SourceMap;
-        let wanted: Vec<(String, ContentHash)> = (manifest.modules.iter())
-            .filter(|(_, module)| runs(module.kind))
-            .map(|(name, module)| (name.clone(), module.hash))
-            .collect();
-        let blobs = self.parts.blobs.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let read = |(name, hash)| Ok((name, blobs.get(tenant, &hash)?));
-            wanted.into_iter().map(read).collect::<Result<Vec<_>>>()
-        });
-        read.await.map_err(|_| Error::Stopped)?
+        let mut modules = Vec::with_capacity(manifest.modules.len());
+        for (name, module) in &manifest.modules {
+            if module.kind != ModuleKind::SourceMap {
+                modules.push((name.clone(), self.content(tenant, module.hash).await?));
+            }
+        }
+        Ok(modules)
     }
 
     /// The secrets of a worker, decrypted.

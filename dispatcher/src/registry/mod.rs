@@ -7,6 +7,7 @@
 //! status codes.
 
 mod cache;
+mod content;
 mod deploy;
 mod domain;
 mod edit;
@@ -35,7 +36,9 @@ use std::sync::Arc;
 
 use bindery_storage::blob::Blobs;
 use bindery_storage::engine::Engine;
-use bindery_storage::tables::{Domains, Meta, Secrets, Tenants, Tokens, Versions, Workers};
+use bindery_storage::tables::{
+    Contents, Domains, Meta, Secrets, Tenants, Tokens, Versions, Workers,
+};
 use bindery_wire::Limits;
 
 use crate::clock::Clock;
@@ -60,7 +63,7 @@ pub const SECRET_BYTES_MAX: usize = 32 << 10;
 pub struct Parts {
     /// Where rows are.
     pub engine: Arc<dyn Engine>,
-    /// Where modules are.
+    /// Where contents too large for rows are.
     pub blobs: Blobs,
     /// What encrypts secrets.
     pub vault: Vault,
@@ -89,6 +92,7 @@ struct Inner {
     tenants: Tenants,
     workers: Workers,
     versions: Versions,
+    contents: Contents,
     tokens: Tokens,
     secrets: Secrets,
     domains: Domains,
@@ -105,6 +109,7 @@ impl Registry {
             tenants: Tenants::new(engine()),
             workers: Workers::new(engine()),
             versions: Versions::new(engine()),
+            contents: Contents::new(engine()),
             tokens: Tokens::new(engine()),
             secrets: Secrets::new(engine()),
             domains: Domains::new(engine()),

@@ -134,7 +134,7 @@ impl Registry {
         let inner = self.0.clone();
         self.0.parts.tasks.spawn("deleted tenants", async move {
             if let Err(error) = inner.sweep().await {
-                tracing::error!(%error, "deleted tenants have left files");
+                tracing::error!(%error, "deleted tenants have left contents");
             }
         });
     }
@@ -181,14 +181,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Removes the files of a deleted tenant, then the note that it has some.
+    /// Removes the contents of a deleted tenant, then the note that it has some.
     async fn forget(&self, id: TenantId) -> Result<()> {
-        let (blobs, changed) = (self.parts.blobs.clone(), Arc::clone(&self.parts.changed));
-        let removed = tokio::task::spawn_blocking(move || {
-            changed.deleted(id);
-            blobs.delete_tenant(id)
-        });
-        removed.await.map_err(|_| Error::Stopped)??;
+        let changed = Arc::clone(&self.parts.changed);
+        let told = tokio::task::spawn_blocking(move || changed.deleted(id));
+        told.await.map_err(|_| Error::Stopped)?;
+        self.remove_contents(id).await?;
         let writes = vec![self.meta.delete_gone(id)];
         self.parts.engine.commit(Batch { checks: vec![], writes }).await?;
         Ok(())

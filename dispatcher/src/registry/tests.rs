@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bindery_storage::blob::Blobs;
 use bindery_storage::engine::{Engine, KeyRange};
 use bindery_storage::memory::Memory;
-use bindery_storage::tables::Quotas;
+use bindery_storage::tables::{self, CONTENT_BYTES_MAX, Quotas};
 use bindery_wire::limits::{self, Lower};
 use bindery_wire::manifest::{Binding, Compat, FORMAT, Manifest, Module, ModuleKind, Outbound};
 use bindery_wire::{ContentHash, TenantId, VersionId};
@@ -77,9 +77,14 @@ impl Fixture {
         Self { registry, engine, host, clock, directory, tasks }
     }
 
-    pub(crate) fn blobs(&self, tenant: TenantId) -> usize {
-        let blobs = Blobs::open(self.directory.path().join("blobs")).expect("opens");
-        blobs.list(tenant).expect("listed").len()
+    fn blobs(&self) -> Blobs {
+        Blobs::open(self.directory.path().join("blobs")).expect("opens")
+    }
+
+    /// How many contents of a tenant are there, in rows and in files.
+    async fn contents(&self, tenant: TenantId) -> usize {
+        let rows = self.registry.0.contents.list(tenant, None, 10_000).await.expect("listed");
+        rows.len() + self.blobs().list(tenant).expect("listed").len()
     }
 
     async fn rows(&self) -> Vec<Vec<u8>> {
@@ -169,11 +174,12 @@ async fn a_version_that_does_not_start_leaves_what_serves_and_no_trace() {
     let f = Fixture::new().await;
     let version = f.upload(("acme", "main"), with_secret(upload("1"), "KEY", "old")).await;
     let tenant = f.registry.tenant_id("acme").await.expect("there");
-    let (rows, blobs) = (f.rows().await, f.blobs(tenant));
+    let rows = f.rows().await;
     let refused = with_secret(upload("throw 1"), "KEY", "new");
     let refused = f.registry.upload("acme", "main", refused).await;
     assert!(matches!(refused, Err(Error::Start(_))));
-    assert_eq!((f.rows().await, f.blobs(tenant)), (rows, blobs));
+    assert_eq!(f.rows().await, rows);
+    assert_eq!(f.contents(tenant).await, 1);
     let code = f.registry.code("acme", "main", None).await.expect("code");
     assert_eq!(code.version, version);
     assert_eq!(code.secrets, [("KEY".to_owned(), "old".to_owned())]);
@@ -272,7 +278,7 @@ async fn a_deleted_tenant_leaves_nothing_and_its_name_starts_afresh() {
     assert!(f.registry.hot("acme", "main").is_none());
     assert!(matches!(f.registry.code("acme", "main", None).await, Err(Error::NoWorker)));
     assert_eq!(f.registry.token_owner(&token).await.expect("asked"), None);
-    assert_eq!(f.blobs(old), 0);
+    assert_eq!(f.contents(old).await, 0);
     assert_eq!(*f.host.deleted.lock().expect("whole"), [old]);
     f.registry.code("acmes", "main", None).await.expect("the neighbour is untouched");
     f.registry.put_domain("acmes", "acme.example").await.expect("free again");
@@ -295,23 +301,23 @@ async fn a_deletion_that_was_cut_short_is_finished_at_the_next_start() {
     f.engine.commit(batch).await.expect("noted");
     let f = Fixture::over(f.engine.clone(), f.directory).await;
     f.tasks.join().await;
-    assert_eq!(f.blobs(tenant), 0);
+    assert_eq!(f.contents(tenant).await, 0);
     assert!(f.registry.0.meta.gone(1).await.expect("read").is_empty());
 }
 
 #[tokio::test]
-async fn blobs_go_with_the_last_version_that_names_them() {
+async fn contents_go_with_the_last_version_that_names_them() {
     let f = Fixture::new().await;
     f.upload(("acme", "a"), upload("shared")).await;
     f.upload(("acme", "b"), upload("shared")).await;
     f.upload(("acme", "b"), upload("own")).await;
     let tenant = f.registry.tenant_id("acme").await.expect("there");
-    assert_eq!(f.blobs(tenant), 2);
+    assert_eq!(f.contents(tenant).await, 2);
     f.registry.delete_worker("acme", "b").await.expect("deleted");
-    assert_eq!(f.blobs(tenant), 1);
+    assert_eq!(f.contents(tenant).await, 1);
     f.registry.code("acme", "a", None).await.expect("still there");
     f.registry.delete_worker("acme", "a").await.expect("deleted");
-    assert_eq!(f.blobs(tenant), 0);
+    assert_eq!(f.contents(tenant).await, 0);
 }
 
 #[tokio::test]
@@ -327,7 +333,7 @@ async fn versions_and_deployments_are_bounded_and_what_serves_is_kept() {
     assert_eq!(versions.len(), VERSION_COUNT_MAX);
     assert!(versions.iter().any(|version| version.version == first && version.deployed));
     let tenant = f.registry.tenant_id("acme").await.expect("there");
-    assert_eq!(f.blobs(tenant), VERSION_COUNT_MAX);
+    assert_eq!(f.contents(tenant).await, VERSION_COUNT_MAX);
     for _ in 0..DEPLOYMENT_COUNT_MAX {
         for version in [&versions[0], &versions[1]] {
             f.registry.deploy("acme", "main", &version.version.hex()).await.expect("deployed");
@@ -340,7 +346,7 @@ async fn versions_and_deployments_are_bounded_and_what_serves_is_kept() {
 }
 
 #[tokio::test]
-async fn a_large_manifest_is_kept_beside_the_rows() {
+async fn a_large_manifest_is_kept_apart_from_its_version() {
     let f = Fixture::new().await;
     let mut large = upload("1");
     let text = "x".repeat(200_000);
@@ -349,7 +355,7 @@ async fn a_large_manifest_is_kept_beside_the_rows() {
     let code = f.registry.code("acme", "main", None).await.expect("code");
     assert_eq!((code.version, &code.manifest), (version, &large.manifest));
     f.registry.delete_worker("acme", "main").await.expect("deleted");
-    assert_eq!(f.blobs(code.tenant), 0);
+    assert_eq!(f.contents(code.tenant).await, 0);
 }
 
 #[tokio::test]
@@ -448,12 +454,78 @@ async fn another_key_is_refused_when_the_store_is_opened() {
     assert!(matches!(Registry::open(again).await, Err(Error::WrongKey)));
 }
 
+/// An upload with one more module for each of these lengths.
+fn with_modules(mut upload: Upload, lengths: &[usize]) -> Upload {
+    for (number, length) in lengths.iter().enumerate() {
+        let bytes = Bytes::from(vec![number as u8; *length]);
+        let (kind, hash) = (ModuleKind::Data, ContentHash::of(&bytes));
+        let module = Module { kind, hash, bytes: bytes.len() as u64 };
+        upload.manifest.modules.insert(format!("{number}.bin"), module);
+        upload.modules.push((format!("{number}.bin"), bytes));
+    }
+    upload
+}
+
 #[tokio::test]
-async fn an_idle_tenant_costs_less_than_four_kib_of_rows() {
+async fn modules_that_fill_many_batches_come_back_and_only_the_largest_are_files() {
     let f = Fixture::new().await;
-    let before: usize = f.rows().await.iter().map(Vec::len).sum();
-    f.upload(("a-customer-with-a-name", "main"), with_secret(upload("1"), "KEY", "x")).await;
-    f.registry.create_token("a-customer-with-a-name").await.expect("made");
-    let after: usize = f.rows().await.iter().map(Vec::len).sum();
-    assert!(after - before < 2_048, "{} bytes", after - before);
+    f.upload(("small", "main"), upload("1")).await;
+    assert_eq!(f.blobs().tenants().expect("listed"), []);
+    let mut lengths = vec![CONTENT_BYTES_MAX, CONTENT_BYTES_MAX + 1, 600_000, 600_000, 0];
+    lengths.extend([700; 2_000]);
+    let large = with_modules(upload("1"), &lengths);
+    f.upload(("large", "main"), large.clone()).await;
+    let code = f.registry.code("large", "main", None).await.expect("code");
+    let given: std::collections::BTreeMap<_, _> = large.modules.into_iter().collect();
+    assert!(code.modules == Vec::from_iter(given.clone()));
+    let files = f.blobs().list(code.tenant).expect("listed");
+    assert_eq!(files, [ContentHash::of(&given["1.bin"])]);
+    assert_eq!(f.blobs().tenants().expect("listed"), [code.tenant]);
+    f.registry.delete_worker("large", "main").await.expect("deleted");
+    assert_eq!(f.contents(code.tenant).await, 0);
+}
+
+#[tokio::test]
+async fn a_damaged_content_is_not_served_and_the_next_upload_of_it_mends_it() {
+    let f = Fixture::new().await;
+    f.upload(("acme", "main"), upload("source")).await;
+    let tenant = f.registry.tenant_id("acme").await.expect("there");
+    let hash = ContentHash::of(b"source");
+    let writes = f.registry.0.contents.put(tenant, &hash, b"other!");
+    let batch = bindery_storage::engine::Batch { checks: vec![], writes };
+    f.engine.commit(batch).await.expect("damaged");
+    let refused = f.registry.code("acme", "main", None).await;
+    let Err(Error::Table(tables::Error::Damaged(named))) = refused else { panic!("served") };
+    assert_eq!(named, hash);
+    f.upload(("acme", "main"), upload("source")).await;
+    let code = f.registry.code("acme", "main", None).await.expect("code");
+    assert_eq!(source(&code), b"source");
+}
+
+/// Bytes on the disk under a directory, not those that the files say they have.
+fn disk_bytes(directory: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+
+    let of = |path: &std::path::Path| std::fs::metadata(path).expect("there").blocks() * 512;
+    let entries = std::fs::read_dir(directory).expect("listed").map(|e| e.expect("one").path());
+    let inner = entries.map(|path| if path.is_dir() { disk_bytes(&path) } else { of(&path) });
+    of(directory) + inner.sum::<u64>()
+}
+
+#[tokio::test]
+async fn an_idle_tenant_costs_less_than_four_kib_of_disk() {
+    const TENANTS: u64 = 1_000;
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = bindery_storage::redb::Redb::open(directory.path().join("store")).expect("opens");
+    let f = Fixture::over(Arc::new(store), directory).await;
+    let before = disk_bytes(f.directory.path());
+    // Together, so that they are committed in groups; each source is its own.
+    let deployed = (0..TENANTS).map(|number| {
+        let upload = with_secret(upload(&format!("{number:0500}")), "KEY", "x");
+        let f = &f;
+        async move { f.upload((&format!("a-customer-{number}"), "main"), upload).await }
+    });
+    futures_util::future::join_all(deployed).await;
+    let each = (disk_bytes(f.directory.path()) - before) / TENANTS;
+    assert!(each < 4_096, "{each} bytes of each tenant");
 }

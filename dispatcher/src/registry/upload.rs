@@ -13,7 +13,7 @@ use super::load::{Of, Secrets, env_faults, generation};
 use super::vault::Place;
 use super::{Error, Inner, Registry, Result, Started, VERSION_COUNT_MAX, WORKER_COUNT_MAX};
 
-/// A manifest up to this size stands in the version's row; a larger one is a blob.
+/// A manifest up to this size stands in the version's row; a larger one is a content.
 const MANIFEST_INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// A version as it was sent, checked in itself.
@@ -129,7 +129,7 @@ impl Inner {
         }
         edit.write([self.workers.put(edit.id, name, &worker)]);
         edit.commit(Stale::Worker(name)).await?;
-        if dropped { self.remove_unnamed_blobs(edit).await } else { Ok(()) }
+        if dropped { self.remove_unnamed_contents(edit).await } else { Ok(()) }
     }
 
     async fn worker_for_upload(&self, edit: &mut Edit<'_>, name: &str) -> Result<Worker> {
@@ -143,7 +143,7 @@ impl Inner {
         Ok(Worker { created_ms, deployed: None, deployments: 0, generation })
     }
 
-    /// Writes the blobs and adds the row; drops the oldest versions over the limit, and says
+    /// Writes the contents and adds the row; drops the oldest versions over the limit, and says
     /// whether there were any.
     async fn keep_version(
         &self,
@@ -152,9 +152,7 @@ impl Inner {
         version: VersionId,
         upload: &Upload,
     ) -> Result<bool> {
-        for (_, bytes) in &upload.modules {
-            self.parts.blobs.put_async(edit.id, bytes.clone()).await?;
-        }
+        self.put_contents(edit, upload.modules.iter().map(|(_, bytes)| bytes)).await?;
         let mut versions = self.versions.list(edit.id, name, usize::MAX).await?;
         if versions.iter().any(|(id, _)| *id == version) {
             return Ok(false);
@@ -163,7 +161,7 @@ impl Inner {
         let manifest = if bytes.len() <= MANIFEST_INLINE_BYTES_MAX {
             String::from_utf8(bytes).ok().and_then(|json| RawValue::from_string(json).ok())
         } else {
-            self.parts.blobs.put_async(edit.id, bytes.into()).await?;
+            self.put_contents(edit, [&Bytes::from(bytes)]).await?;
             None
         };
         let row = Version { created_ms: self.parts.clock.now().0, manifest };

@@ -130,6 +130,20 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// Its share of [`BATCH_BYTES_MAX`].
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Put { key, value } => key.len() + value.len(),
+            Self::Delete { key } => key.len(),
+            Self::DeleteRange(range) => {
+                range.start.len() + range.end.as_ref().map_or(0, |end| end.len())
+            }
+            Self::Add { key, amount } => key.len() + size_of_val(amount),
+        }
+    }
+}
+
 /// Checks and writes that are applied together or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {

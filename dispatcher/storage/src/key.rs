@@ -48,6 +48,8 @@ spaces! {
     Host = 0x0a,
     /// The last tenant number given.
     TenantCounter = 0x0b,
+    /// Contents of a tenant by their hash, in parts.
+    Content = 0x0c,
 }
 
 /// A key being written, part by part.
@@ -172,8 +174,9 @@ mod tests {
     }
 
     fn has_tenant(space: Space) -> bool {
-        use Space::{Deployment, Domain, Secret, Tenant, Token, Version, Worker};
-        matches!(space, Tenant | Worker | Version | Deployment | Token | Secret | Domain)
+        use Space::{Content, Deployment, Domain, Secret, Tenant, Token, Version, Worker};
+        let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
+        own || matches!(space, Domain | Content)
     }
 
     #[test]
@@ -209,6 +212,7 @@ mod tests {
             Domain 09000000000000002f68656c6c6f
             Host 0a68656c6c6f
             TenantCounter 0b
+            Content 0c000000000000002f[32 x ab]0000000000000102
         "#]]
         .assert_eq(&lines);
         let bytes = Key::new(Space::Meta).tenant(TenantId(1)).bytes(&[7, 0]).finish();

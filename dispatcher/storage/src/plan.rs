@@ -35,13 +35,12 @@ pub(crate) fn measure(batch: &Batch) -> Result<usize> {
         total = total.saturating_add(row(key, value.as_deref().unwrap_or_default())?);
     }
     for write in &batch.writes {
-        let size = match write {
+        match write {
             Write::Put { key, value } => row(key, value)?,
-            Write::Delete { key } => row(key, &[])?,
+            Write::Delete { key } | Write::Add { key, .. } => measure_key(key)?,
             Write::DeleteRange(range) => measure_range(range)?,
-            Write::Add { key, amount } => row(key, &amount.to_be_bytes())?,
         };
-        total = total.saturating_add(size);
+        total = total.saturating_add(write.bytes());
     }
     limit("a batch", total, BATCH_BYTES_MAX)
 }

@@ -281,6 +281,8 @@ function entrypoint(name, value) {
 /** Takes the exports of the main module and what `env` holds: called by the host, once. */
 export function start(namespace, bindings) {
   env = bindings;
+  // The worker that warmed the isolate up is not the tenant's.
+  handlers.clear();
   const list = [];
   for (const name of Object.keys(namespace)) {
     const found = entrypoint(name, namespace[name]);

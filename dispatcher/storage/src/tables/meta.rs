@@ -33,7 +33,7 @@ impl Meta {
         (check, Write::Put { key: key_check(), value: sealed.to_bytes() })
     }
 
-    /// Tenants that are deleted but may have left blobs.
+    /// Tenants that are deleted but may have left contents.
     pub async fn gone(&self, count_max: usize) -> Result<Vec<TenantId>> {
         let prefix = gone().finish();
         let skip = prefix.len();

@@ -4,6 +4,7 @@
 //! together decides what belongs together. Every row begins with the version of its format.
 //! Absent on purpose: caches, and any rule about who may do what.
 
+mod content;
 mod domain;
 mod meta;
 mod row;
@@ -13,6 +14,7 @@ mod token;
 mod version;
 mod worker;
 
+pub use content::{CONTENT_BYTES_MAX, Contents};
 pub use domain::{Domain, Domains};
 pub use meta::Meta;
 pub use row::{Error, Result};

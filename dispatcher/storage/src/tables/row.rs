@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bindery_wire::ContentHash;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +25,9 @@ pub enum Error {
     /// The row does not hold what its table keeps.
     #[error("a row of {0} does not parse")]
     Malformed(&'static str),
+    /// A content's rows do not hold what their hash says.
+    #[error("the content {0} is damaged in the store")]
+    Damaged(ContentHash),
 }
 
 /// The result of a call to a table.

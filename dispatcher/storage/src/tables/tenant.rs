@@ -124,8 +124,8 @@ impl Tenants {
         row::put(key(id), tenant)
     }
 
-    /// Removes the tenant, its name and every row of its own. Rows that other tables keep outside
-    /// its prefix (host names) are theirs to remove.
+    /// Removes the tenant, its name and every row of its own but its contents, which can be too
+    /// many for one commit. They, and rows outside its prefix (host names), are removed apart.
     pub fn delete(&self, id: TenantId, name: &str) -> Vec<Write> {
         const OWN: [Space; 6] = [
             Space::Worker,

@@ -10,12 +10,12 @@ use super::row::{self, Error, Result, Row, Store};
 use crate::engine::{Engine, KeyRange, Write};
 use crate::key::{Key, Space};
 
-/// A version: its manifest's bytes, or that they are a blob under the version's own hash.
+/// A version: its manifest's bytes, or that they are a content under the version's own hash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Version {
     /// When it was uploaded, in milliseconds since 1970.
     pub created_ms: u64,
-    /// The bytes of the manifest; absent if they are a blob.
+    /// The bytes of the manifest; absent if they are a content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Box<RawValue>>,
 }
