@@ -4,3 +4,6 @@ mod cli;
 mod host;
 mod hostile;
 mod js;
+mod lifecycle;
+mod sandbox;
+mod streaming;

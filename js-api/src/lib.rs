@@ -3,6 +3,12 @@
 pub mod door;
 pub mod ops;
 
+mod cloudflare;
+mod console;
+mod crypto;
+mod event;
 mod extension;
+mod http;
+mod timers;
 
 pub use extension::{for_isolate, for_snapshot, op_names};

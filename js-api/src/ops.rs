@@ -9,11 +9,7 @@ use crate::door::ops::op_denied;
 
 /// Keeps an op that is allowed, and replaces any other by one that throws.
 pub(crate) fn allowed(op: OpDecl) -> OpDecl {
-    if is_allowed(op.name) {
-        op
-    } else {
-        op.with_implementation_from(&op_denied())
-    }
+    if is_allowed(op.name) { op } else { op.with_implementation_from(&op_denied()) }
 }
 
 /// Whether an op stays: every one of the door's, and those of the engine and of its crates that
@@ -28,20 +24,13 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
         "the engine's own loop: promises, ticks and rejections of async ops",
         &[
             "op_drain_pending_rejections",
-            "op_has_tick_scheduled",
             "op_run_microtasks",
             "op_immediate_check",
-            "op_immediate_count",
-            "op_immediate_set_has_outstanding",
             "op_ref_op",
             "op_unref_op",
             "op_void_async",
             "op_void_async_deferred",
             "op_void_sync",
-            "op_timer_queue",
-            "op_timer_cancel",
-            "op_timer_ref",
-            "op_timer_unref",
             "op_timer_schedule",
             "op_timer_now",
         ],
@@ -176,7 +165,6 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "op_get_promise_details",
             "op_get_proxy_details",
             "op_get_constructor_name",
-            "op_get_own_non_index_property_names",
         ],
     ),
     ("a step that waits for a turn of the loop", &["op_defer"]),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::body::{Chunk, Incoming};
 use super::client::{Answer, Request};
 use super::worker::{BOUNDARY, Worker};
-use super::{SOON, within};
+use super::SOON;
 
 /// The two ports of a server.
 #[derive(Clone, Debug)]
@@ -90,12 +90,6 @@ impl Doors {
     pub(crate) async fn record(&self, tenant: &str, kind: &str) -> Value {
         let records = self.logs_until(tenant, |record| record["kind"] == kind).await;
         records.into_iter().next_back().expect("the one that was found")
-    }
-
-    /// Waits until the admin API says that it is ready.
-    pub(crate) async fn ready(&self) {
-        let answer = within(SOON, "readiness", self.admin("GET", "/readyz").send()).await;
-        answer.expect_status(200);
     }
 }
 

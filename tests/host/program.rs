@@ -74,6 +74,7 @@ impl Program {
         command
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the server's tasks are not those of its tests")]
     fn read_stderr(&self, mut pipe: tokio::process::ChildStderr) -> JoinHandle<()> {
         let text = self.stderr.clone();
         tokio::task::spawn(async move {

@@ -105,7 +105,8 @@ async fn a_response_that_can_never_come_is_found() {
 async fn an_event_that_waits_is_served_by_another_isolate_when_its_own_is_condemned() {
     let scene = Scene::start().await;
     // The spinning event holds the thread: the others wait in the socket behind it.
-    let body = "if (new URL(request.url).pathname === '/spin') for (;;); return new Response('ok');";
+    let body =
+        "if (new URL(request.url).pathname === '/spin') for (;;); return new Response('ok');";
     let answer = scene.commit(body, json!({ "cpu_ms": 200 })).await;
     answer.expect_status(200);
     let spin = scene.host.request(super::EVIL, "GET", "/spin").sent().await;

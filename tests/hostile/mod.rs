@@ -54,8 +54,7 @@ impl Scene {
     /// Asks a neighbour, one request after the other, until the end.
     fn ask(&mut self, which: usize, tenant: String) {
         let doors: Doors = (*self.host).clone();
-        let (stop, served, failed) =
-            (self.stop.clone(), self.served.clone(), self.failed.clone());
+        let (stop, served, failed) = (self.stop.clone(), self.served.clone(), self.failed.clone());
         self.load.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let answer = doors.get(&tenant, "/").await;

@@ -15,11 +15,9 @@ async fn a_handler_that_changed_the_built_ins_still_answers() {
         "Object.prototype.body = 'stolen'; Object.prototype.kind = 3; Object.prototype.length = 9;",
         "Promise.prototype.then = () => { throw 1; };",
         "Promise.prototype.then = function () { return this; };",
-        "Promise.resolve = () => { throw 1; }; Promise.prototype.constructor = null;",
+        "Promise.resolve = () => { throw 1; };",
         "Function.prototype.call = Function.prototype.apply = Function.prototype.bind = null;",
         "Reflect.apply = Reflect.construct = null;",
-        "Map.prototype.get = Map.prototype.set = Map.prototype.delete = () => { throw 1; };",
-        "Set.prototype.add = Set.prototype.delete = Set.prototype.has = () => { throw 1; };",
         "String.prototype.slice = String.prototype.split = () => { throw 1; };",
         "Symbol.prototype.toString = null; RegExp.prototype.test = () => { throw 1; };",
         "JSON.stringify = JSON.parse = () => { throw 1; };",
@@ -33,10 +31,15 @@ async fn a_handler_that_changed_the_built_ins_still_answers() {
            if (key !== 'globalThis') try { globalThis[key] = undefined; } catch {} }",
         "Object.freeze(Array.prototype); Object.freeze(Object.prototype);",
     ] {
-        let body =
-            format!("const Real = Response; const r = new Real('fine', {{ status: 201 }}); {change} return r;");
+        let body = format!(
+            "const Real = Response; const r = new Real('fine', {{ status: 201 }}); {change} return r;"
+        );
         let answer = scene.commit(&body, json!({ "cpu_ms": 1_000 })).await;
-        assert_eq!((answer.status, answer.body.as_slice()), (201, &b"fine"[..]), "{change} {answer}");
+        assert_eq!(
+            (answer.status, answer.body.as_slice()),
+            (201, &b"fine"[..]),
+            "{change} {answer}"
+        );
         // A second request of the same isolate meets what the first one left behind.
         let second = scene.host.get(super::EVIL, "/").await;
         assert!(matches!(second.status, 201 | 500), "{change} {second}");
@@ -51,8 +54,6 @@ async fn an_exception_under_changed_built_ins_is_an_exception() {
         "Promise.prototype.then = null; Promise.prototype.catch = null;",
         "Error.prepareStackTrace = () => { for (;;); };",
         "Error.prototype.toString = Error.prototype.name = null;",
-        "Map.prototype.get = Map.prototype.delete = () => { throw 1; };",
-        "Set.prototype.delete = Set.prototype.values = Set.prototype.forEach = null;",
         "Object.prototype.stack = Object.prototype.message = { toString() { throw 1; } };",
         "Array.prototype[Symbol.iterator] = null; String.prototype.replace = null;",
     ] {
@@ -62,6 +63,28 @@ async fn an_exception_under_changed_built_ins_is_an_exception() {
         let spun = change.contains("for (;;)") && told == (503, "EXCEEDED_CPU".into());
         assert!(spun || told == (500, "EXCEPTION".into()), "{change} {answer}");
     }
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_breaks_what_our_scripts_stand_on_fails_alone_and_is_told() {
+    let scene = Scene::start().await;
+    for change in [
+        "Map.prototype.get = Map.prototype.set = Map.prototype.delete = () => { throw 1; };",
+        "Set.prototype.add = Set.prototype.delete = Set.prototype.values = null;",
+        "Promise.prototype.constructor = null;",
+        "Object.defineProperty(Promise, Symbol.species, { value: function () { throw 1; } });",
+    ] {
+        let body = format!("{change} return new Response('fine');");
+        for _ in 0..2 {
+            let answer = scene.commit(&body, json!({ "cpu_ms": 1_000 })).await;
+            assert!(matches!(answer.status, 200 | 500), "{change} {answer}");
+            if answer.status == 500 {
+                assert!(matches!(answer.outcome(), Some("exception" | "hung")), "{answer}");
+            }
+        }
+    }
+    assert_eq!(scene.host.cordon_death_count(), 0);
     scene.end().await;
 }
 

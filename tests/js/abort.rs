@@ -4,7 +4,8 @@
 use crate::host::{Host, Worker};
 use crate::js::ask;
 
-const NEIGHBOUR: &str = "let count = 0; export default { fetch() { return new Response(String(++count)); } };";
+const NEIGHBOUR: &str =
+    "let count = 0; export default { fetch() { return new Response(String(++count)); } };";
 
 /// A server with one cordon, in which a neighbour has answered once.
 async fn with_neighbour() -> Host {

@@ -25,7 +25,10 @@ async fn texts_and_json_arrive_as_they_were_sent() {
     let wanted = [
         "t\u{e9}xt \u{1f600}\n\"quoted\"",
         "",
-        r#"{"z":1,"a":{"9":[true,null,"😀"],"10":1},"":0,"n":1e+21,"f":0.1,"__proto__":{"x":1}}"#,
+        &format!(
+            r#"{{"z":1,"a":{{"9":[true,null,"{}"],"10":1}},"":0,"n":1e+21,"f":0.1,"__proto__":{{"x":1}}}}"#,
+            '\u{1f600}'
+        ),
         "true",
         "",
         "[1,[2,[]]]",

@@ -25,7 +25,10 @@ async fn console_output_arrives_with_its_level_and_its_values() {
     let logs: Vec<_> = records.iter().filter(|record| record["kind"] == "log").collect();
     let seen: Vec<_> = logs.iter().map(|record| (&record["level"], &record["message"])).collect();
     let wanted = [
-        (json!("log"), json!(["a", 1, true, null, "undefined", "10n", { "b": [1], "a": { "c": "d" } }])),
+        (
+            json!("log"),
+            json!(["a", 1, true, null, "undefined", "10n", { "b": [1], "a": { "c": "d" } }]),
+        ),
         (json!("debug"), json!([1])),
         (json!("info"), json!([{ "[class]": "Map", "k": 1 }])),
         (json!("warn"), json!(["1970-01-01T00:00:00.000Z"])),
@@ -81,10 +84,14 @@ async fn an_exception_has_its_class_message_and_positions_in_the_workers_own_mod
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_of_the_start_and_of_a_refused_version_is_seen() {
     let host = Host::new().start().await;
-    let source = "console.log('at the start'); export default { fetch() { return new Response('x'); } };";
+    let source =
+        "console.log('at the start'); export default { fetch() { return new Response('x'); } };";
     assert_eq!(ask(&host, "demo", &Worker::new(source)).await, "x");
     let records = host.logs_until("demo", is_outcome).await;
-    assert!(records.iter().any(|record| record["message"] == json!(["at the start"])), "{records:#?}");
+    assert!(
+        records.iter().any(|record| record["message"] == json!(["at the start"])),
+        "{records:#?}"
+    );
     host.shutdown().await;
 }
 
@@ -107,7 +114,9 @@ async fn console_output_beyond_the_limit_is_dropped_once_and_said_so() {
 async fn a_tenant_sees_its_own_records_only() {
     let host = Host::new().cordons(1).start().await;
     let source = |text: &str| {
-        Worker::new(format!("export default {{ fetch() {{ console.log('{text}'); return new Response('x'); }} }};"))
+        Worker::new(format!(
+            "export default {{ fetch() {{ console.log('{text}'); return new Response('x'); }} }};"
+        ))
     };
     ask(&host, "a", &source("of a")).await;
     ask(&host, "b", &source("of b")).await;

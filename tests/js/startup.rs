@@ -76,8 +76,12 @@ async fn a_static_import_of_what_is_not_there_is_refused_by_name() {
     assert!(error.contains("none.js"), "{error}");
     let error = refused(&host, &Worker::new(format!("import 'node:fs';\n{GOOD}"))).await;
     assert!(error.contains("node:fs") && error.contains("not supported yet"), "{error}");
-    let error = refused(&host, &Worker::new(format!("import {{ x }} from './a.js';\n{GOOD}"))
-        .js("a.js", "export const y = 1;")).await;
+    let error = refused(
+        &host,
+        &Worker::new(format!("import {{ x }} from './a.js';\n{GOOD}"))
+            .js("a.js", "export const y = 1;"),
+    )
+    .await;
     assert!(error.contains("SyntaxError: ") && error.contains('x'), "{error}");
     host.shutdown().await;
 }
@@ -85,7 +89,8 @@ async fn a_static_import_of_what_is_not_there_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_top_level_await_that_never_settles_is_refused() {
     let host = Host::new().start().await;
-    let error = refused(&host, &Worker::new(format!("await new Promise(() => {{}});\n{GOOD}"))).await;
+    let error =
+        refused(&host, &Worker::new(format!("await new Promise(() => {{}});\n{GOOD}"))).await;
     assert!(error.contains("never settle"), "{error}");
     host.shutdown().await;
 }
@@ -93,7 +98,11 @@ async fn a_top_level_await_that_never_settles_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_never_ends_is_refused() {
     let host = Host::new().start().await;
-    for endless in ["while (true) {}", "for (;;) await 0;", "const f = async () => { await 0; return f(); }; await f();"] {
+    for endless in [
+        "while (true) {}",
+        "for (;;) await 0;",
+        "const f = async () => { await 0; return f(); }; await f();",
+    ] {
         let error = refused(&host, &Worker::new(format!("{endless}\n{GOOD}"))).await;
         assert!(error.contains("CPU time limit"), "{endless}: {error}");
     }
@@ -118,7 +127,11 @@ async fn every_export_of_the_main_module_is_an_entrypoint() {
         let wanted = "Incorrect type for map entry 'a': the provided value is not of type 'function or ExportedHandler'.";
         assert!(error.contains(wanted), "{wrong}: {error}");
     }
-    host.deploy("demo", &Worker::new(format!("{GOOD}\nexport class A {{}}\nexport const b = {{}};"))).await;
+    host.deploy(
+        "demo",
+        &Worker::new(format!("{GOOD}\nexport class A {{}}\nexport const b = {{}};")),
+    )
+    .await;
     host.shutdown().await;
 }
 
@@ -127,6 +140,9 @@ async fn an_upload_says_how_long_the_start_took() {
     let host = Host::new().start().await;
     let deployed = host.deploy("demo", &Worker::new(GOOD)).await;
     assert!(deployed["startup"]["ms"].is_number(), "{deployed}");
-    assert!(matches!(&deployed["startup"]["warnings"], Value::Array(list) if list.is_empty()), "{deployed}");
+    assert!(
+        matches!(&deployed["startup"]["warnings"], Value::Array(list) if list.is_empty()),
+        "{deployed}"
+    );
     host.shutdown().await;
 }

@@ -20,11 +20,7 @@ const CHUNK_COUNT: usize = 100;
 impl Inner {
     /// Keeps contents for a version that the change will add. They are durable before it, and
     /// without it they are removed with the next that nothing names.
-    pub(super) async fn put_contents(
-        &self,
-        edit: &Edit<'_>,
-        contents: impl IntoIterator<Item = &Bytes>,
-    ) -> Result<()> {
+    pub(super) async fn put_contents(&self, edit: &Edit<'_>, contents: &[Bytes]) -> Result<()> {
         let (mut together, mut size) = (Vec::new(), 0);
         for bytes in contents {
             // To hash takes a while: others run between two contents.

@@ -152,7 +152,8 @@ impl Inner {
         version: VersionId,
         upload: &Upload,
     ) -> Result<bool> {
-        self.put_contents(edit, upload.modules.iter().map(|(_, bytes)| bytes)).await?;
+        let modules: Vec<_> = upload.modules.iter().map(|(_, bytes)| bytes.clone()).collect();
+        self.put_contents(edit, &modules).await?;
         let mut versions = self.versions.list(edit.id, name, usize::MAX).await?;
         if versions.iter().any(|(id, _)| *id == version) {
             return Ok(false);
@@ -161,7 +162,7 @@ impl Inner {
         let manifest = if bytes.len() <= MANIFEST_INLINE_BYTES_MAX {
             String::from_utf8(bytes).ok().and_then(|json| RawValue::from_string(json).ok())
         } else {
-            self.put_contents(edit, [&Bytes::from(bytes)]).await?;
+            self.put_contents(edit, &[bytes.into()]).await?;
             None
         };
         let row = Version { created_ms: self.parts.clock.now().0, manifest };

@@ -167,6 +167,7 @@ function harden() {
 /** What the host takes, by place: `Entry` in the runtime names the functions in this order. */
 globalThis.__bindery = [
   harden,
+  event.prepare,
   event.start,
   event.fetchEvent,
   timers.timerFired,

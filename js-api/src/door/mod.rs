@@ -23,6 +23,9 @@ pub use body::{DownBody, Source, UpBody};
 pub use error::Error;
 pub use timers::Timers;
 
+/// Bytes of frames beyond which they do not wait for the end of a completion.
+const SEND_BYTES: usize = 128 << 10;
+
 /// The door, shared by the ops of an isolate and its host loop, on one thread.
 #[derive(Clone)]
 pub struct Shared(Rc<RefCell<Door>>);
@@ -43,6 +46,9 @@ impl Shared {
 pub struct Door {
     /// Frames that wait to be sent.
     pub out: Vec<u8>,
+    /// Sends what waits, and empties it: called when much does, so that a body is on its way
+    /// while the rest of it is made.
+    pub sender: Option<Box<dyn FnMut(&mut Vec<u8>)>>,
     /// Timers that have not fired.
     pub timers: Timers,
     /// Events that have not ended.
@@ -92,6 +98,7 @@ impl Door {
     pub fn new() -> Self {
         Self {
             out: Vec::new(),
+            sender: None,
             timers: Timers::default(),
             events: HashMap::new(),
             up: HashMap::new(),
@@ -165,6 +172,11 @@ impl Door {
     pub fn send(&mut self, frame: &Up<'_>) {
         let sent = codec::write(&mut self.out, frame, codec::UP_BYTES_MAX);
         debug_assert!(sent.is_ok(), "frames are bounded where they are made");
+        if self.out.len() >= SEND_BYTES
+            && let Some(sender) = &mut self.sender
+        {
+            sender(&mut self.out);
+        }
     }
 
     /// Sends a console message, within the limit of its event.

@@ -278,11 +278,16 @@ function entrypoint(name, value) {
   );
 }
 
-/** Takes the exports of the main module and what `env` holds: called by the host, once. */
-export function start(namespace, bindings) {
+/** Takes what `env` holds, before the worker's modules are evaluated: called by the host. */
+export function prepare(bindings) {
   env = bindings;
-  // The worker that warmed the isolate up is not the tenant's.
+  // What warmed the isolate up is not the tenant's: neither its handlers nor its event.
   handlers.clear();
+  setAsyncContext(undefined);
+}
+
+/** Takes the exports of the main module: called by the host, once they are there. */
+export function start(namespace) {
   const list = [];
   for (const name of Object.keys(namespace)) {
     const found = entrypoint(name, namespace[name]);

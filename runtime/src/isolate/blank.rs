@@ -49,6 +49,8 @@ impl Blank {
             skip_op_registration: true,
             create_params: Some(sys::create_params(&budget)),
             is_main: false,
+            // Where a buffer is while it passes from its old owner to the new one.
+            shared_array_buffer_store: Some(deno_core::SharedArrayBufferStore::default()),
             ..RuntimeOptions::default()
         };
         let mut runtime =
@@ -110,7 +112,8 @@ fn warm_request(scope: &mut v8::PinScope<'_, '_>, entries: &Entries) -> Option<(
     let source = v8::String::new(scope, WARM_UP)?;
     let namespace = v8::Script::compile(scope, source, None)?.run(scope)?;
     let env = v8::Object::new(scope).into();
-    entries.call(scope, Entry::Start, &[namespace, env])?;
+    entries.call(scope, Entry::Prepare, &[env])?;
+    entries.call(scope, Entry::Start, &[namespace])?;
     let undefined = v8::undefined(scope).into();
     let arguments = [
         entry::number(scope, 0),

@@ -6,6 +6,7 @@ use deno_core::v8;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Entry {
     Harden = 0,
+    Prepare,
     Start,
     Fetch,
     Timer,

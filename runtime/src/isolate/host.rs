@@ -19,7 +19,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::blank::{Blank, in_context};
 use super::entry::{self, Entries, Entry};
-use super::line::{Gone, Line};
+use super::line::{Gone, Line, send_all};
 use super::watchdog::{Verdict, Watch};
 use super::{memory, modules, start, watchdog};
 use crate::sys;
@@ -28,6 +28,8 @@ use crate::sys;
 const IDLE: Duration = Duration::from_secs(2);
 /// Compiled code of a module beyond which it is not kept.
 const COMPILED_BYTES_MAX: usize = codec::UP_BYTES_MAX - (64 << 10);
+/// Bytes of room for frames that an isolate keeps.
+const KEEP_BYTES: usize = 64 << 10;
 /// CPU time that ending an event's remains may take.
 const CLEANUP_NS: u64 = 50_000_000;
 
@@ -47,7 +49,16 @@ pub(crate) fn run(
     memory::guard(blank.runtime.v8_isolate(), &blank.budget, &watch);
     let socket = Arc::new(socket);
     let mut line = Line::new(socket.clone());
+    let own = socket.clone();
+    if let Ok(mut door) = blank.door.open() {
+        // A line that is gone is noticed where it is read.
+        door.sender = Some(Box::new(move |out| {
+            let _ = send_all(&own, out);
+            out.clear();
+        }));
+    }
     let mut host = Host {
+        socket,
         cpu_ns: watch.cpu_ns(),
         blank,
         watch,
@@ -58,7 +69,7 @@ pub(crate) fn run(
         served: false,
     };
     let served = host.start(engine, &mut line).and_then(|started| match started {
-        true => host.serve(engine, &mut line, &socket),
+        true => host.serve(engine, &mut line),
         false => Ok(()),
     });
     memory::unguard();
@@ -67,6 +78,7 @@ pub(crate) fn run(
 }
 
 struct Host {
+    socket: Arc<OwnedFd>,
     blank: Blank,
     watch: Arc<Watch>,
     /// The reading of the thread's CPU clock up to which time is charged.
@@ -106,16 +118,11 @@ impl Host {
                 false
             }
         };
-        line.send(&std::mem::take(&mut door.out))?;
+        send_all(&self.socket, &std::mem::take(&mut door.out))?;
         Ok(fine)
     }
 
-    fn serve(
-        &mut self,
-        engine: &tokio::runtime::Runtime,
-        line: &mut Line,
-        socket: &Arc<OwnedFd>,
-    ) -> Result<(), Gone> {
+    fn serve(&mut self, engine: &tokio::runtime::Runtime, line: &mut Line) -> Result<(), Gone> {
         let mut readable: Option<AsyncFd<Arc<OwnedFd>>> = None;
         loop {
             while let Some(frame) = line.next()? {
@@ -124,7 +131,7 @@ impl Host {
             self.fire_timers();
             self.run_engine(&mut Context::from_waker(Waker::noop()));
             self.find_hung();
-            self.flush(line)?;
+            self.flush()?;
             // A condemned isolate is told to stop too: what was sent to it before it said so is
             // then read, and given back.
             if self.stopping && self.open()?.events.is_empty() {
@@ -132,7 +139,7 @@ impl Host {
             }
             if self.engine_busy {
                 if readable.is_none() {
-                    readable = Some(sys::readable(socket.clone()).ok_or(Gone)?);
+                    readable = Some(sys::readable(self.socket.clone()).ok_or(Gone)?);
                 }
                 engine.block_on(self.wait_with_engine(readable.as_ref()))?;
                 line.fill()?;
@@ -446,14 +453,14 @@ impl Host {
         }
     }
 
-    fn flush(&mut self, line: &mut Line) -> Result<(), Gone> {
-        let mut door = self.blank.door.open().map_err(|_| Gone)?;
+    fn flush(&mut self) -> Result<(), Gone> {
+        let mut door = self.open()?;
         if door.out.is_empty() {
             return Ok(());
         }
-        let sent = line.send(&door.out);
+        let sent = send_all(&self.socket, &door.out);
         door.out.clear();
-        door.out.shrink_to(64 << 10);
+        door.out.shrink_to(KEEP_BYTES);
         sent
     }
 

@@ -89,16 +89,16 @@ impl Line {
             self.buffer.shrink_to(wanted);
         }
     }
+}
 
-    /// Sends all of `bytes`, however long the dispatcher takes.
-    pub(crate) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
-        while !bytes.is_empty() {
-            match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
-                Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
-                Err(Errno::INTR) => {}
-                Err(_) => return Err(Gone),
-            }
+/// Sends all of `bytes`, however long the dispatcher takes.
+pub(crate) fn send_all(socket: &OwnedFd, mut bytes: &[u8]) -> Result<(), Gone> {
+    while !bytes.is_empty() {
+        match send(socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(_) => return Err(Gone),
         }
-        Ok(())
     }
+    Ok(())
 }

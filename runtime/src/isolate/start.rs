@@ -38,8 +38,9 @@ pub(crate) fn start(
     modules::set_sources(start.main_module, sources(start));
     watch.arm(began.1 + u64::from(start.limits.startup_cpu_ms_max) * 1_000_000);
     modules::set_starting(true);
-    let evaluated = evaluate(blank, engine);
-    let started = evaluated.and_then(|namespace| hand_over(blank, &namespace, start));
+    let started = prepare(blank, start)
+        .and_then(|()| evaluate(blank, engine))
+        .and_then(|namespace| hand_over(blank, &namespace));
     modules::set_starting(false);
     watch.disarm();
     let cpu_us = watch.cpu_ns().saturating_sub(began.1) / 1000;
@@ -138,17 +139,24 @@ fn settle(
 const NEVER_SETTLES: &str =
     "a top-level await can never settle: nothing that it could wait for is allowed in global scope";
 
-/// Gives the exports and `env` to our scripts; the handlers of each export.
-fn hand_over(
-    blank: &mut Blank,
-    namespace: &v8::Global<v8::Object>,
-    start: &Start<'_>,
-) -> Result<Vec<(String, Vec<String>)>, Exception> {
+/// Gives `env` to our scripts: modules may read it while they are evaluated.
+fn prepare(blank: &mut Blank, start: &Start<'_>) -> Result<(), Exception> {
     let entries = &blank.entries;
     in_try(&mut blank.runtime, &blank.context, entries, |scope| {
         let env = env_object(scope, &start.env)?;
+        entries.call(scope, Entry::Prepare, &[env.into()]).map(|_| ())
+    })
+}
+
+/// Gives the exports to our scripts; the handlers of each export.
+fn hand_over(
+    blank: &mut Blank,
+    namespace: &v8::Global<v8::Object>,
+) -> Result<Vec<(String, Vec<String>)>, Exception> {
+    let entries = &blank.entries;
+    in_try(&mut blank.runtime, &blank.context, entries, |scope| {
         let namespace = v8::Local::new(scope, namespace);
-        let list = entries.call(scope, Entry::Start, &[namespace.into(), env.into()])?;
+        let list = entries.call(scope, Entry::Start, &[namespace.into()])?;
         scope.perform_microtask_checkpoint();
         let list = v8::Local::<v8::Array>::try_from(list).ok()?;
         let mut entrypoints = Vec::new();
@@ -227,5 +235,7 @@ fn position_of<'s>(
 ) -> Option<String> {
     let name = message.get_script_resource_name(scope)?.to_rust_string_lossy(scope);
     let line = message.get_line_number(scope)?;
-    Some(format!("{name}:{line}:{}", message.get_start_column() + 1))
+    // An error that comes from no place in a script has the highest number there is.
+    let column = message.get_start_column().checked_add(1)?;
+    Some(format!("{name}:{line}:{column}"))
 }

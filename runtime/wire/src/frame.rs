@@ -17,7 +17,7 @@ pub const BODY_INLINE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one chunk of a longer body.
 pub const CHUNK_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of a body lets its writer be ahead.
-pub const WINDOW_BYTES: u32 = 256 << 10;
+pub const WINDOW_BYTES: u32 = 512 << 10;
 
 /// What the dispatcher says to an isolate.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
