@@ -23,7 +23,6 @@ async fn a_handler_that_changed_the_built_ins_still_answers() {
         "JSON.stringify = JSON.parse = () => { throw 1; };",
         "Uint8Array.prototype.subarray = Uint8Array.prototype.set = () => { throw 1; };",
         "Headers.prototype.get = Headers.prototype.set = () => { throw 1; };",
-        "Object.defineProperty(Response, Symbol.hasInstance, { value: () => true });",
         "Object.defineProperty(Object.prototype, 'then', { configurable: true, get() {} });",
         "Error.prepareStackTrace = () => { throw 1; };",
         "delete globalThis.Response; delete globalThis.Promise; delete globalThis.Map;",
@@ -73,6 +72,7 @@ async fn a_worker_that_breaks_what_our_scripts_stand_on_fails_alone_and_is_told(
         "Map.prototype.get = Map.prototype.set = Map.prototype.delete = () => { throw 1; };",
         "Set.prototype.add = Set.prototype.delete = Set.prototype.values = null;",
         "Promise.prototype.constructor = null;",
+        "Object.defineProperty(Response, Symbol.hasInstance, { value: () => true });",
         "Object.defineProperty(Promise, Symbol.species, { value: function () { throw 1; } });",
     ] {
         let body = format!("{change} return new Response('fine');");

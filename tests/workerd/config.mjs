@@ -10,7 +10,8 @@ const tests = dirname(dirname(fileURLToPath(import.meta.url)));
 const [work, ...wanted] = process.argv.slice(2);
 const folders = wanted.length > 0 ? wanted : readdirSync(join(tests, "cases")).sort();
 
-for (const name of ["index.js", "t.js"]) copyFileSync(join(tests, "js/runner", name), join(work, name));
+for (const name of ["index.js", "t.js"])
+  copyFileSync(join(tests, "js/runner", name), join(work, name));
 copyFileSync(join(tests, "workerd/driver.js"), join(work, "driver.js"));
 
 const subjects = [];

@@ -260,8 +260,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_IN)
         .max_buf_size(HEAD_BYTES)
-        .max_headers(HEAD_COUNT)
-        .pipeline_flush(true);
+        .max_headers(HEAD_COUNT);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::Line;
 
 /// Credit that is held back until it is worth a frame.
-const CREDIT_BYTES_MIN: u32 = WINDOW_BYTES / 4;
+const CREDIT_BYTES_MIN: u32 = WINDOW_BYTES / 8;
 /// Credit that one body of the dispatcher's may collect.
 const CREDIT_BYTES_MAX: u32 = 4 << 20;
 

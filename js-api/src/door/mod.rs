@@ -63,6 +63,8 @@ pub struct Door {
     pub now: Now,
     /// Events that have ended, and of which the line does not know yet.
     pub ended: Vec<u32>,
+    /// What was logged under no event that runs, since the last one began.
+    stray: Logged,
     next_body: u32,
 }
 
@@ -90,7 +92,14 @@ pub struct Event {
     pub ended: Option<Outcome>,
     /// An exception that nobody caught makes this of an outcome of `Ok`.
     pub threw: bool,
-    log_bytes: u32,
+    logged: Logged,
+}
+
+/// Bytes of the log that are used up.
+#[derive(Clone, Copy, Default)]
+struct Logged {
+    console: u32,
+    exceptions: u32,
 }
 
 impl Door {
@@ -106,6 +115,7 @@ impl Door {
             limits: limits::DEFAULT,
             now: Now { wall_ms: 0.0, monotonic_ms: 0.0, origin: None },
             ended: Vec::new(),
+            stray: Logged::default(),
             next_body: 0,
         }
     }
@@ -131,9 +141,10 @@ impl Door {
             canceled: false,
             ended: None,
             threw: false,
-            log_bytes: 0,
+            logged: Logged::default(),
         };
         self.events.insert(event, state);
+        self.stray = Logged::default();
     }
 
     /// Whether something is under way that another side will go on with.
@@ -181,24 +192,45 @@ impl Door {
 
     /// Sends a console message, within the limit of its event.
     fn console(&mut self, event: u32, level: Level, message: &str) {
-        let bytes_max = self.limits.log_bytes_max;
-        let size = u32::try_from(message.len()).unwrap_or(u32::MAX);
-        let known = self.events.get_mut(&event);
-        if let Some(state) = known {
-            let before = state.log_bytes;
-            state.log_bytes = before.saturating_add(size);
-            if state.log_bytes > bytes_max {
-                if before <= bytes_max {
-                    state.log_bytes = u32::MAX;
-                    self.record(Some(event), Record::ConsoleFull { bytes_max });
-                }
-                return;
-            }
-        } else if size > bytes_max {
-            return;
-        }
         let owner = self.events.contains_key(&event).then_some(event);
-        self.record(owner, Record::Console { level, message: message.into() });
+        if self.may_log(owner, message.len(), |logged| &mut logged.console) {
+            self.record(owner, Record::Console { level, message: message.into() });
+        }
+    }
+
+    /// Sends an exception that the worker reports, within the limit of its event.
+    fn reported(&mut self, event: u32, exception: Exception) {
+        let owner = self.events.contains_key(&event).then_some(event);
+        let text = exception.name.len() + exception.message.len() + exception.stack.len();
+        let bytes = text + size_of::<Exception>();
+        if self.may_log(owner, bytes, |logged| &mut logged.exceptions) {
+            self.exception(owner, exception);
+        } else if let Some(state) = self.events.get_mut(&event) {
+            state.threw = true;
+        }
+    }
+
+    /// Counts bytes of the log, and says whether they may be sent. The first that may not leave
+    /// a word about it.
+    fn may_log(
+        &mut self,
+        event: Option<u32>,
+        bytes: usize,
+        of: impl FnOnce(&mut Logged) -> &mut u32,
+    ) -> bool {
+        let bytes_max = self.limits.log_bytes_max;
+        let state = event.and_then(|event| self.events.get_mut(&event));
+        let used = of(state.map_or(&mut self.stray, |state| &mut state.logged));
+        let before = *used;
+        *used = before.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if *used <= bytes_max {
+            return true;
+        }
+        if before <= bytes_max {
+            *used = u32::MAX;
+            self.record(event, Record::ConsoleFull { bytes_max });
+        }
+        false
     }
 
     /// Sends an exception that nobody caught.

@@ -225,10 +225,8 @@ pub fn op_door_exception(
     #[string] message: &str,
     #[string] stack: &str,
 ) -> Result<(), Error> {
-    let mut door = state.borrow::<Shared>().open()?;
     let exception = super::clip(name, message, stack);
-    let event = door.events.contains_key(&event).then_some(event);
-    door.exception(event, exception);
+    state.borrow::<Shared>().open()?.reported(event, exception);
     Ok(())
 }
 

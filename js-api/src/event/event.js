@@ -316,11 +316,16 @@ export function fetchEvent(id, entry, method, url, flat, cf, body, length) {
   if (typeof result?.then !== "function") {
     return event.fail(new TypeError("Callback returned incorrect type; expected 'Promise'"));
   }
-  then(
-    result instanceof Promise ? result : Promise.resolve(result),
-    (response) => event.answer(response),
-    (error) => event.fail(error),
-  );
+  try {
+    then(
+      result instanceof Promise ? result : Promise.resolve(result),
+      (response) => event.answer(response),
+      (error) => event.fail(error),
+    );
+  } catch (error) {
+    // A promise whose constructor the worker has changed.
+    event.fail(error);
+  }
 }
 
 function missing(entry) {

@@ -1,20 +1,63 @@
 // What is on the global object, and what must not be.
 
 const CLASSES = [
-  "AbortController", "AbortSignal", "Blob", "ByteLengthQueuingStrategy", "CompressionStream",
-  "CountQueuingStrategy", "Crypto", "CryptoKey", "CustomEvent", "DecompressionStream",
-  "DOMException", "ErrorEvent", "Event", "EventTarget", "File", "FixedLengthStream", "FormData",
-  "Headers", "IdentityTransformStream", "MessageChannel", "MessageEvent", "MessagePort",
-  "Navigator", "PromiseRejectionEvent", "ReadableByteStreamController",
-  "ReadableStream", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest",
-  "ReadableStreamDefaultController", "ReadableStreamDefaultReader", "Request", "Response",
-  "SubtleCrypto", "TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream",
-  "TransformStream", "TransformStreamDefaultController", "URL", "URLPattern", "URLSearchParams",
-  "WritableStream", "WritableStreamDefaultController", "WritableStreamDefaultWriter",
+  "AbortController",
+  "AbortSignal",
+  "Blob",
+  "ByteLengthQueuingStrategy",
+  "CompressionStream",
+  "CountQueuingStrategy",
+  "Crypto",
+  "CryptoKey",
+  "CustomEvent",
+  "DecompressionStream",
+  "DOMException",
+  "ErrorEvent",
+  "Event",
+  "EventTarget",
+  "File",
+  "FixedLengthStream",
+  "FormData",
+  "Headers",
+  "IdentityTransformStream",
+  "MessageChannel",
+  "MessageEvent",
+  "MessagePort",
+  "Navigator",
+  "PromiseRejectionEvent",
+  "ReadableByteStreamController",
+  "ReadableStream",
+  "ReadableStreamBYOBReader",
+  "ReadableStreamBYOBRequest",
+  "ReadableStreamDefaultController",
+  "ReadableStreamDefaultReader",
+  "Request",
+  "Response",
+  "SubtleCrypto",
+  "TextDecoder",
+  "TextDecoderStream",
+  "TextEncoder",
+  "TextEncoderStream",
+  "TransformStream",
+  "TransformStreamDefaultController",
+  "URL",
+  "URLPattern",
+  "URLSearchParams",
+  "WritableStream",
+  "WritableStreamDefaultController",
+  "WritableStreamDefaultWriter",
 ];
 const FUNCTIONS = [
-  "atob", "btoa", "clearInterval", "clearTimeout", "fetch", "queueMicrotask", "reportError",
-  "setInterval", "setTimeout", "structuredClone",
+  "atob",
+  "btoa",
+  "clearInterval",
+  "clearTimeout",
+  "fetch",
+  "queueMicrotask",
+  "reportError",
+  "setInterval",
+  "setTimeout",
+  "structuredClone",
 ];
 
 export const differs = {
@@ -38,7 +81,15 @@ export default {
   },
 
   "the objects are there"(env, t) {
-    for (const name of ["console", "crypto", "navigator", "performance", "scheduler", "self", "WebAssembly"]) {
+    for (const name of [
+      "console",
+      "crypto",
+      "navigator",
+      "performance",
+      "scheduler",
+      "self",
+      "WebAssembly",
+    ]) {
       t.equal(typeof globalThis[name], "object", name);
     }
     t.equal(self, globalThis);
@@ -46,7 +97,16 @@ export default {
   },
 
   "nothing of the engine's is within reach"(env, t) {
-    const names = ["Deno", "__bootstrap", "__bindery", "bootstrap", "core", "ops", "window", "document"];
+    const names = [
+      "Deno",
+      "__bootstrap",
+      "__bindery",
+      "bootstrap",
+      "core",
+      "ops",
+      "window",
+      "document",
+    ];
     for (const name of names) {
       t.equal(typeof globalThis[name], "undefined", name);
       t.ok(!Reflect.ownKeys(globalThis).includes(name), name);
@@ -71,7 +131,9 @@ export default {
       [1].forEach(() => sites.push(...new Error("x").stack));
       for (const site of sites) {
         for (const value of [site.getThis?.(), site.getFunction?.()]) {
-          t.ok(value === undefined || typeof value !== "function" || !/\[native code\]/.test(value));
+          t.ok(
+            value === undefined || typeof value !== "function" || !/\[native code\]/.test(value),
+          );
         }
       }
     } finally {
@@ -81,15 +143,34 @@ export default {
 
   async "nothing of the engine's can be imported"(env, t) {
     const names = [
-      "ext:core/mod.js", "ext:core/ops", "ext:bindery/door.js", "ext:deno_web/00_url.js", "node:vm",
-      "file:///etc/passwd", "data:text/javascript,export default 1", "http://127.0.0.1/x.js",
-      "npm:x", "jsr:x", "deno:x", "blob:x", "checkin:x", "internal:x",
+      "ext:core/mod.js",
+      "ext:core/ops",
+      "ext:bindery/door.js",
+      "ext:deno_web/00_url.js",
+      "node:vm",
+      "file:///etc/passwd",
+      "data:text/javascript,export default 1",
+      "http://127.0.0.1/x.js",
+      "npm:x",
+      "jsr:x",
+      "deno:x",
+      "blob:x",
+      "checkin:x",
+      "internal:x",
     ];
     for (const name of names) await t.rejects(import(name), undefined);
   },
 
   "the words of the language are there"(env, t) {
-    for (const name of ["Intl", "Iterator", "WeakRef", "FinalizationRegistry", "Promise", "Proxy", "BigInt"]) {
+    for (const name of [
+      "Intl",
+      "Iterator",
+      "WeakRef",
+      "FinalizationRegistry",
+      "Promise",
+      "Proxy",
+      "BigInt",
+    ]) {
       t.ok(globalThis[name] !== undefined, name);
     }
     t.equal(new Intl.NumberFormat("de-DE").format(1234.5), "1.234,5");

@@ -34,7 +34,10 @@ export default {
 
   async "a stream is pulled no faster than it is read"(env, t) {
     let pulls = 0;
-    const stream = new ReadableStream({ pull: (controller) => controller.enqueue(++pulls) }, { highWaterMark: 2 });
+    const stream = new ReadableStream(
+      { pull: (controller) => controller.enqueue(++pulls) },
+      { highWaterMark: 2 },
+    );
     await scheduler.wait(1);
     t.equal(pulls, 2);
     const reader = stream.getReader();
@@ -44,7 +47,9 @@ export default {
   },
 
   async "a stream ends with its error"(env, t) {
-    const stream = new ReadableStream({ pull: (controller) => controller.error(new RangeError("m")) });
+    const stream = new ReadableStream({
+      pull: (controller) => controller.error(new RangeError("m")),
+    });
     await t.rejects(stream.getReader().read(), RangeError);
     let cancelled;
     await new ReadableStream({ cancel: (reason) => void (cancelled = reason) }).cancel("why");
@@ -77,16 +82,21 @@ export default {
       transform: (chunk, controller) => controller.enqueue(chunk.toUpperCase()),
       flush: (controller) => controller.enqueue("!"),
     });
-    const stream = from("a", "b").pipeThrough(new TextDecoderStream()).pipeThrough(upper).pipeThrough(new TextEncoderStream());
+    const stream = from("a", "b")
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(upper)
+      .pipeThrough(new TextEncoderStream());
     t.equal(await text(stream), "AB!");
   },
 
   async "a pipe writes what it reads"(env, t) {
     const seen = [];
-    await from("a", "b").pipeTo(new WritableStream({
-      write: (chunk) => void seen.push(chunk[0]),
-      close: () => void seen.push("closed"),
-    }));
+    await from("a", "b").pipeTo(
+      new WritableStream({
+        write: (chunk) => void seen.push(chunk[0]),
+        close: () => void seen.push("closed"),
+      }),
+    );
     t.deepEqual(seen, [97, 98, "closed"]);
     const signal = AbortSignal.abort(new Error("enough"));
     await t.rejects(from("a").pipeTo(new WritableStream(), { signal }), /enough/);
@@ -109,7 +119,10 @@ export default {
     const { readable, writable } = new TransformStream();
     const writer = writable.getWriter();
     let written = false;
-    const writing = writer.write("a").then(() => writer.write("b")).then(() => written = true);
+    const writing = writer
+      .write("a")
+      .then(() => writer.write("b"))
+      .then(() => (written = true));
     await scheduler.wait(1);
     t.equal(written, false);
     const reader = readable.getReader();

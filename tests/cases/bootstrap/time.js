@@ -33,9 +33,19 @@ export default {
   },
 
   "dates stand still while code runs"(env, t) {
-    const before = [Date.now(), new Date().getTime(), Date(), new Intl.DateTimeFormat("en", { timeStyle: "full" }).format()];
+    const before = [
+      Date.now(),
+      new Date().getTime(),
+      Date(),
+      new Intl.DateTimeFormat("en", { timeStyle: "full" }).format(),
+    ];
     spin();
-    const then = [Date.now(), new Date().getTime(), Date(), new Intl.DateTimeFormat("en", { timeStyle: "full" }).format()];
+    const then = [
+      Date.now(),
+      new Date().getTime(),
+      Date(),
+      new Intl.DateTimeFormat("en", { timeStyle: "full" }).format(),
+    ];
     t.deepEqual(before, then);
     t.equal(new (class extends Date {})().getTime(), before[0]);
     t.equal(Reflect.construct(Date, []).getTime(), before[0]);
@@ -55,10 +65,14 @@ export default {
 
   "every clock of Temporal stands still"(env, t) {
     if (typeof Temporal === "undefined") return;
-    const read = () => [
-      Temporal.Now.instant(), Temporal.Now.zonedDateTimeISO(), Temporal.Now.plainDateTimeISO(),
-      Temporal.Now.plainDateISO(), Temporal.Now.plainTimeISO(),
-    ].map(String);
+    const read = () =>
+      [
+        Temporal.Now.instant(),
+        Temporal.Now.zonedDateTimeISO(),
+        Temporal.Now.plainDateTimeISO(),
+        Temporal.Now.plainDateISO(),
+        Temporal.Now.plainTimeISO(),
+      ].map(String);
     const before = read();
     spin();
     t.deepEqual(read(), before);

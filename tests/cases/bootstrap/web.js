@@ -4,15 +4,28 @@ const after = (delay) => new Promise((resolve) => setTimeout(resolve, delay));
 
 export default {
   "text becomes bytes and comes back"(env, t) {
-    t.deepEqual([...new TextEncoder().encode("a\u00e9\ud83d\ude00")], [97, 195, 169, 240, 159, 152, 128]);
+    t.deepEqual(
+      [...new TextEncoder().encode("a\u00e9\ud83d\ude00")],
+      [97, 195, 169, 240, 159, 152, 128],
+    );
     t.equal(new TextDecoder().decode(new Uint8Array([0xef, 0xbb, 0xbf, 97])), "a");
-    t.equal(new TextDecoder("utf-8", { ignoreBOM: true }).decode(new Uint8Array([0xef, 0xbb, 0xbf])), "\ufeff");
+    t.equal(
+      new TextDecoder("utf-8", { ignoreBOM: true }).decode(new Uint8Array([0xef, 0xbb, 0xbf])),
+      "\ufeff",
+    );
     t.equal(new TextDecoder("latin1").decode(new Uint8Array([0x80, 0xe9])), "\u20ac\u00e9");
     t.equal(new TextDecoder("utf-16le").decode(new Uint8Array([97, 0])), "a");
-    t.throws(() => new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array([255])), TypeError);
+    t.throws(
+      () => new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array([255])),
+      TypeError,
+    );
     t.throws(() => new TextDecoder("nothing"), RangeError);
     const decoder = new TextDecoder();
-    t.equal(decoder.decode(new Uint8Array([0xc3]), { stream: true }) + decoder.decode(new Uint8Array([0xa9])), "\u00e9");
+    t.equal(
+      decoder.decode(new Uint8Array([0xc3]), { stream: true }) +
+        decoder.decode(new Uint8Array([0xa9])),
+      "\u00e9",
+    );
     const { read, written } = new TextEncoder().encodeInto("\u00e9\u00e9", new Uint8Array(3));
     t.deepEqual([read, written], [1, 2]);
   },
@@ -36,7 +49,14 @@ export default {
     t.throws(() => new URL("nothing"), TypeError);
     t.equal(URL.canParse("nothing"), false);
     t.equal(URL.parse("nothing"), null);
-    t.deepEqual([...new URLSearchParams("a=1&b=2&a=3")], [["a", "1"], ["b", "2"], ["a", "3"]]);
+    t.deepEqual(
+      [...new URLSearchParams("a=1&b=2&a=3")],
+      [
+        ["a", "1"],
+        ["b", "2"],
+        ["a", "3"],
+      ],
+    );
     const pattern = new URLPattern({ pathname: "/users/:id" });
     t.equal(pattern.exec("https://x.example/users/7").pathname.groups.id, "7");
   },
@@ -57,8 +77,15 @@ export default {
 
   "a clone is deep, and keeps what JSON would lose"(env, t) {
     const value = {
-      map: new Map([[1, { a: 1 }]]), set: new Set([1]), date: new Date(5), big: 10n, re: /x/gi,
-      bytes: new Uint8Array([1, 2]), error: new RangeError("m"), none: undefined, list: [, 1],
+      map: new Map([[1, { a: 1 }]]),
+      set: new Set([1]),
+      date: new Date(5),
+      big: 10n,
+      re: /x/gi,
+      bytes: new Uint8Array([1, 2]),
+      error: new RangeError("m"),
+      none: undefined,
+      list: [, 1],
     };
     value.self = value;
     const clone = structuredClone(value);
@@ -112,7 +139,7 @@ export default {
   async "a channel carries clones from port to port"(env, t) {
     const { port1, port2 } = new MessageChannel();
     const message = { a: [1] };
-    const came = new Promise((resolve) => port2.onmessage = (event) => resolve(event.data));
+    const came = new Promise((resolve) => (port2.onmessage = (event) => resolve(event.data)));
     port1.postMessage(message);
     const data = await came;
     t.deepEqual(data, message);

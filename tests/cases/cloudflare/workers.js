@@ -42,7 +42,13 @@ export default {
   },
 
   "the bases of classes are there"(env, t) {
-    for (const name of ["DurableObject", "RpcStub", "RpcTarget", "WorkerEntrypoint", "WorkflowEntrypoint"]) {
+    for (const name of [
+      "DurableObject",
+      "RpcStub",
+      "RpcTarget",
+      "WorkerEntrypoint",
+      "WorkflowEntrypoint",
+    ]) {
       t.equal(typeof workers[name], "function", name);
       t.equal(workers[name].name, name);
       // A class that is only declared must not keep a worker from starting.
@@ -52,7 +58,10 @@ export default {
 
   "env can be replaced for a while"(env, t) {
     t.equal(typeof workers.withEnv, "function");
-    t.equal(workers.withEnv({ TEXT: "other" }, () => imported.TEXT), "other");
+    t.equal(
+      workers.withEnv({ TEXT: "other" }, () => imported.TEXT),
+      "other",
+    );
     t.equal(imported.TEXT, "a text");
   },
 

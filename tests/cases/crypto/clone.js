@@ -11,14 +11,24 @@ export const differs = {
 
 export default {
   async "PBKDF2 beyond a hundred thousand iterations is refused"(env, t) {
-    const password = await subtle.importKey("raw", new Uint8Array(1), "PBKDF2", false, ["deriveBits"]);
-    const algorithm = { name: "PBKDF2", hash: "SHA-256", salt: new Uint8Array(8), iterations: 100_001 };
+    const password = await subtle.importKey("raw", new Uint8Array(1), "PBKDF2", false, [
+      "deriveBits",
+    ]);
+    const algorithm = {
+      name: "PBKDF2",
+      hash: "SHA-256",
+      salt: new Uint8Array(8),
+      iterations: 100_001,
+    };
     const error = await t.rejects(subtle.deriveBits(algorithm, password, 256));
     t.equal(error.name, "NotSupportedError");
   },
 
   async "a key can be cloned, and the clone is as good"(env, t) {
-    const key = await subtle.generateKey({ name: "AES-GCM", length: 128 }, true, ["encrypt", "decrypt"]);
+    const key = await subtle.generateKey({ name: "AES-GCM", length: 128 }, true, [
+      "encrypt",
+      "decrypt",
+    ]);
     const { clone } = structuredClone({ clone: key });
     t.ok(clone instanceof CryptoKey);
     t.ok(clone !== key);
@@ -43,13 +53,19 @@ export default {
     });
     const error = await t.rejects(subtle.generateKey(rsa(16384), false, ["sign"]));
     t.equal(error.name, "NotSupportedError");
-    const password = await subtle.importKey("raw", new Uint8Array(1), "PBKDF2", false, ["deriveBits"]);
+    const password = await subtle.importKey("raw", new Uint8Array(1), "PBKDF2", false, [
+      "deriveBits",
+    ]);
     const derive = (iterations, bits) =>
-      subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt: new Uint8Array(8), iterations }, password, bits);
+      subtle.deriveBits(
+        { name: "PBKDF2", hash: "SHA-256", salt: new Uint8Array(8), iterations },
+        password,
+        bits,
+      );
     t.equal((await t.rejects(derive(100_000, 1 << 20))).name, "NotSupportedError");
     let reads = 0;
     const sly = { name: "PBKDF2", hash: "SHA-256", salt: new Uint8Array(8) };
-    Object.defineProperty(sly, "iterations", { get: () => reads++ === 0 ? 1 : 2 ** 31 });
+    Object.defineProperty(sly, "iterations", { get: () => (reads++ === 0 ? 1 : 2 ** 31) });
     await subtle.deriveBits(sly, password, 256);
     t.equal(reads, 1);
   },

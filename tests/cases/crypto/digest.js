@@ -1,16 +1,19 @@
 // Digests, random values, and the comparison that takes the same time for any content.
 
 const bytes = (text) => new TextEncoder().encode(text);
-const hex = (buffer) => [...new Uint8Array(buffer)].map((b) => b.toString(16).padStart(2, "0")).join("");
+const hex = (buffer) =>
+  [...new Uint8Array(buffer)].map((b) => b.toString(16).padStart(2, "0")).join("");
 
 export default {
   async "digests have their known values"(env, t) {
     const known = {
       "SHA-1": "a9993e364706816aba3e25717850c26c9cd0d89d",
       "SHA-256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-      "SHA-384": "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed" +
+      "SHA-384":
+        "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed" +
         "8086072ba1e7cc2358baeca134c825a7",
-      "SHA-512": "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" +
+      "SHA-512":
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" +
         "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
     };
     for (const [name, value] of Object.entries(known)) {
@@ -45,10 +48,20 @@ export default {
   },
 
   "getRandomValues fills what it is given and gives it back"(env, t) {
-    for (const Type of [Uint8Array, Int8Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array]) {
+    for (const Type of [
+      Uint8Array,
+      Int8Array,
+      Uint16Array,
+      Int32Array,
+      Uint32Array,
+      BigInt64Array,
+    ]) {
       const array = new Type(64);
       t.equal(crypto.getRandomValues(array), array);
-      t.ok(array.some((value) => value != 0), Type.name);
+      t.ok(
+        array.some((value) => value != 0),
+        Type.name,
+      );
     }
     const part = new Uint8Array(64);
     crypto.getRandomValues(part.subarray(32));
@@ -57,7 +70,10 @@ export default {
 
   "getRandomValues refuses floats and too much"(env, t) {
     t.equal(t.throws(() => crypto.getRandomValues(new Float64Array(1))).name, "TypeMismatchError");
-    t.equal(t.throws(() => crypto.getRandomValues(new Uint8Array(65537))).name, "QuotaExceededError");
+    t.equal(
+      t.throws(() => crypto.getRandomValues(new Uint8Array(65537))).name,
+      "QuotaExceededError",
+    );
     t.throws(() => crypto.getRandomValues());
     t.throws(() => crypto.getRandomValues("x"));
     crypto.getRandomValues(new Uint8Array(65536));

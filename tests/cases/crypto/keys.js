@@ -3,7 +3,8 @@
 const { subtle } = crypto;
 const bytes = (text) => new TextEncoder().encode(text);
 const text = (buffer) => new TextDecoder().decode(buffer);
-const hex = (buffer) => [...new Uint8Array(buffer)].map((b) => b.toString(16).padStart(2, "0")).join("");
+const hex = (buffer) =>
+  [...new Uint8Array(buffer)].map((b) => b.toString(16).padStart(2, "0")).join("");
 const hmac = { name: "HMAC", hash: "SHA-256" };
 
 export default {
@@ -35,7 +36,9 @@ export default {
     t.equal(error.name, "InvalidAccessError");
     const kept = await t.rejects(subtle.exportKey("raw", key));
     t.equal(kept.name, "InvalidAccessError");
-    const other = await t.rejects(subtle.encrypt({ name: "AES-GCM", iv: new Uint8Array(12) }, key, bytes("")));
+    const other = await t.rejects(
+      subtle.encrypt({ name: "AES-GCM", iv: new Uint8Array(12) }, key, bytes("")),
+    );
     t.equal(other.name, "InvalidAccessError");
     await t.rejects(subtle.importKey("raw", bytes("k"), hmac, false, ["encrypt"]));
     await t.rejects(subtle.importKey("raw", bytes("k"), hmac, false, []));
@@ -44,7 +47,11 @@ export default {
   async "AES-GCM encrypts as NIST's test 4 says, and notices a change"(env, t) {
     const from = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
     const key = await subtle.importKey(
-      "raw", from("feffe9928665731c6d6a8f9467308308"), "AES-GCM", false, ["encrypt", "decrypt"],
+      "raw",
+      from("feffe9928665731c6d6a8f9467308308"),
+      "AES-GCM",
+      false,
+      ["encrypt", "decrypt"],
     );
     const algorithm = {
       name: "AES-GCM",
@@ -68,7 +75,10 @@ export default {
       { name: "AES-CTR", counter: new Uint8Array(16), length: 64 },
     ];
     for (const mode of modes) {
-      const key = await subtle.generateKey({ name: mode.name, length: 256 }, true, ["encrypt", "decrypt"]);
+      const key = await subtle.generateKey({ name: mode.name, length: 256 }, true, [
+        "encrypt",
+        "decrypt",
+      ]);
       const sealed = await subtle.encrypt(mode, key, bytes("some text"));
       t.equal(text(await subtle.decrypt(mode, key, sealed)), "some text");
       const jwk = await subtle.exportKey("jwk", key);
@@ -88,7 +98,11 @@ export default {
     t.equal(signature.byteLength, 64);
     t.equal(await subtle.verify(use, pair.publicKey, signature, bytes("x")), true);
     t.equal(await subtle.verify(use, pair.publicKey, signature, bytes("y")), false);
-    for (const [format, part] of [["jwk", "publicKey"], ["spki", "publicKey"], ["raw", "publicKey"]]) {
+    for (const [format, part] of [
+      ["jwk", "publicKey"],
+      ["spki", "publicKey"],
+      ["raw", "publicKey"],
+    ]) {
       const data = await subtle.exportKey(format, pair[part]);
       const key = await subtle.importKey(format, data, algorithm, true, ["verify"]);
       t.equal(await subtle.verify(use, key, signature, bytes("x")), true);
@@ -116,19 +130,33 @@ export default {
   },
 
   async "PBKDF2 and HKDF derive known bytes"(env, t) {
-    const password = await subtle.importKey("raw", bytes("password"), "PBKDF2", false, ["deriveBits", "deriveKey"]);
+    const password = await subtle.importKey("raw", bytes("password"), "PBKDF2", false, [
+      "deriveBits",
+      "deriveKey",
+    ]);
     const pbkdf2 = { name: "PBKDF2", hash: "SHA-1", salt: bytes("salt"), iterations: 4096 };
-    t.equal(hex(await subtle.deriveBits(pbkdf2, password, 160)), "4b007901b765489abead49d926f721d065a429c1");
-    const key = await subtle.deriveKey(pbkdf2, password, { name: "AES-GCM", length: 256 }, true, ["encrypt"]);
+    t.equal(
+      hex(await subtle.deriveBits(pbkdf2, password, 160)),
+      "4b007901b765489abead49d926f721d065a429c1",
+    );
+    const key = await subtle.deriveKey(pbkdf2, password, { name: "AES-GCM", length: 256 }, true, [
+      "encrypt",
+    ]);
     t.equal(key.algorithm.length, 256);
-    const secret = await subtle.importKey("raw", new Uint8Array(22).fill(0x0b), "HKDF", false, ["deriveBits"]);
+    const secret = await subtle.importKey("raw", new Uint8Array(22).fill(0x0b), "HKDF", false, [
+      "deriveBits",
+    ]);
     const hkdf = {
       name: "HKDF",
       hash: "SHA-256",
       salt: Uint8Array.from({ length: 13 }, (_, at) => at),
       info: Uint8Array.from({ length: 10 }, (_, at) => 0xf0 + at),
     };
-    t.ok(hex(await subtle.deriveBits(hkdf, secret, 336)).startsWith("3cb25f25faacd57a90434f64d0362f2a"));
+    t.ok(
+      hex(await subtle.deriveBits(hkdf, secret, 336)).startsWith(
+        "3cb25f25faacd57a90434f64d0362f2a",
+      ),
+    );
   },
 
   async "ECDH gives both sides the same bits"(env, t) {
@@ -141,16 +169,25 @@ export default {
   },
 
   async "a key can be wrapped and comes out the same"(env, t) {
-    const wrapping = await subtle.generateKey({ name: "AES-KW", length: 256 }, false, ["wrapKey", "unwrapKey"]);
+    const wrapping = await subtle.generateKey({ name: "AES-KW", length: 256 }, false, [
+      "wrapKey",
+      "unwrapKey",
+    ]);
     const key = await subtle.generateKey({ name: "AES-GCM", length: 128 }, true, ["encrypt"]);
     const wrapped = await subtle.wrapKey("raw", key, wrapping, "AES-KW");
-    const again = await subtle.unwrapKey("raw", wrapped, wrapping, "AES-KW", "AES-GCM", true, ["encrypt"]);
+    const again = await subtle.unwrapKey("raw", wrapped, wrapping, "AES-KW", "AES-GCM", true, [
+      "encrypt",
+    ]);
     t.equal(hex(await subtle.exportKey("raw", again)), hex(await subtle.exportKey("raw", key)));
   },
 
   async "malformed keys and parameters are refused"(env, t) {
     await t.rejects(subtle.importKey("raw", new Uint8Array(5), "AES-GCM", false, ["encrypt"]));
-    await t.rejects(subtle.importKey("spki", new Uint8Array(5), { name: "ECDSA", namedCurve: "P-256" }, false, ["verify"]));
+    await t.rejects(
+      subtle.importKey("spki", new Uint8Array(5), { name: "ECDSA", namedCurve: "P-256" }, false, [
+        "verify",
+      ]),
+    );
     await t.rejects(subtle.importKey("jwk", { kty: "oct" }, "AES-GCM", false, ["encrypt"]));
     await t.rejects(subtle.importKey("nothing", new Uint8Array(16), "AES-GCM", false, ["encrypt"]));
     await t.rejects(subtle.generateKey({ name: "AES-GCM", length: 100 }, false, ["encrypt"]));

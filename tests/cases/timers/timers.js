@@ -70,7 +70,8 @@ export default {
   },
 
   "an id is a number above zero and never used twice"(env, t) {
-    const a = setTimeout(() => {}, 1000), b = setTimeout(() => {}, 1000);
+    const a = setTimeout(() => {}, 1000),
+      b = setTimeout(() => {}, 1000);
     t.equal(typeof a, "number");
     t.ok(a > 0 && b > a);
     clearTimeout(a);
@@ -99,7 +100,9 @@ export default {
 
   async "a callback that throws harms no other timer"(env, t) {
     let fired = 0;
-    setTimeout(() => { throw new Error("expected"); }, 1);
+    setTimeout(() => {
+      throw new Error("expected");
+    }, 1);
     setTimeout(() => fired++, 2);
     await after(10);
     t.equal(fired, 1);
@@ -107,7 +110,7 @@ export default {
 
   async "a timer can be set in a timer"(env, t) {
     const depth = await new Promise((resolve) => {
-      const next = (depth) => depth === 20 ? resolve(depth) : setTimeout(next, 0, depth + 1);
+      const next = (depth) => (depth === 20 ? resolve(depth) : setTimeout(next, 0, depth + 1));
       next(0);
     });
     t.equal(depth, 20);
@@ -132,7 +135,10 @@ export default {
     const waiting = scheduler.wait(100_000, { signal: controller.signal });
     controller.abort(new Error("enough"));
     await t.rejects(waiting, /enough/);
-    await t.rejects(scheduler.wait(1, { signal: AbortSignal.abort(new Error("before")) }), /before/);
+    await t.rejects(
+      scheduler.wait(1, { signal: AbortSignal.abort(new Error("before")) }),
+      /before/,
+    );
   },
 
   async "time moves on when a timer fires"(env, t) {
