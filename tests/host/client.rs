@@ -120,6 +120,12 @@ impl Sending {
         Incoming::read(Reader::new(self.stream)).await
     }
 
+    /// The response's head, and the way to send the body meanwhile.
+    pub(crate) fn both(self) -> (impl Future<Output = Incoming>, tokio::net::tcp::OwnedWriteHalf) {
+        let (read, write) = self.stream.into_split();
+        (Incoming::read(Reader::new(read)), write)
+    }
+
     /// Waits for the response's head; the body can still be sent.
     pub(crate) async fn split(self) -> (Incoming, tokio::net::tcp::OwnedWriteHalf) {
         let (read, write) = self.stream.into_split();

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use super::SOON;
 use super::body::{Chunk, Incoming};
 use super::client::{Answer, Request};
 use super::worker::{BOUNDARY, Worker};
-use super::SOON;
 
 /// The two ports of a server.
 #[derive(Clone, Debug)]

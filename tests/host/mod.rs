@@ -9,11 +9,11 @@ mod here;
 mod program;
 mod worker;
 
-pub(crate) use body::{Chunk, Incoming};
-pub(crate) use client::{Answer, Request, Sending};
+pub(crate) use body::Chunk;
+pub(crate) use client::Answer;
 pub(crate) use doors::Doors;
 pub(crate) use here::{Host, moment};
-pub(crate) use program::{Program, children, runs, signal};
+pub(crate) use program::{Program, runs, signal};
 pub(crate) use worker::Worker;
 
 use std::time::Duration;

@@ -31,12 +31,7 @@ struct Running {
 }
 
 impl Program {
-    /// Starts it with its defaults, but for the ports.
-    pub(crate) async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
-    /// Starts it with more arguments.
+    /// Starts it with its defaults, but for the ports and these arguments.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));

@@ -35,7 +35,8 @@ async fn a_server_that_is_ending_takes_no_new_connection() {
     program.logs_until(TENANT, |record| record["message"][0] == "waits").await;
     let listen = program.listen;
     program.signal(Signal::TERM);
-    until("the port to close", async || tokio::net::TcpStream::connect(listen).await.is_err()).await;
+    until("the port to close", async || tokio::net::TcpStream::connect(listen).await.is_err())
+        .await;
     assert_eq!(request.head().await.whole().await.expect_status(200).text(), "finished");
     assert_eq!(program.ended().await, Some(0));
 }

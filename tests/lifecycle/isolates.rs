@@ -31,7 +31,8 @@ async fn a_hundred_first_requests_at_once_start_one_isolate() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_isolate_goes_with_its_thread() {
-    let host = Host::new().still_clock().config(|config| config.pool.idle_ms = 60_000).start().await;
+    let host =
+        Host::new().still_clock().config(|config| config.pool.idle_ms = 60_000).start().await;
     let threads = || {
         let tasks = |pid| fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
         host.cordon_pids().into_iter().map(tasks).sum::<usize>()

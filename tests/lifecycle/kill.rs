@@ -87,7 +87,8 @@ async fn cordons_that_are_killed_again_and_again_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_leaves_no_cordon_and_loses_nothing_that_was_acknowledged() {
     let mut program = Program::start_with(&["--cordons", "2"]).await;
-    let source = "export default { fetch(_, env) { return new Response(`${env.KEY} ${env.LATE}`); } };";
+    let source =
+        "export default { fetch(_, env) { return new Response(`${env.KEY} ${env.LATE}`); } };";
     let worker = Worker::new(source).secret("KEY", "hush").secret("LATE", "first");
     program.deploy(TENANT, &worker).await;
     let version = program.deploy("other", &says("other")).await["version"].clone();

@@ -11,6 +11,7 @@ const TENANT_COUNT: usize = 10_000;
 const CLIENT_COUNT: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "figures, for who runs it with --nocapture")]
 async fn a_server_of_ten_thousand_tenants_starts_anew_with_all_of_them() {
     let mut program = Program::start_with(&["--cordons", "2"]).await;
     program.deploy(TENANT, &says("ok")).await;

@@ -68,12 +68,9 @@ async fn a_secret_stands_nowhere_in_plain_text() {
     let listed = host.admin("GET", "/v1/tenants/demo/workers/main/secrets").send().await;
     assert!(!SECRETS.iter().any(|secret| listed.text().contains(secret)), "{listed}");
     let data = host.data();
-    host.server().registry().list_tenants("", None, 10).await.expect("tenants");
-    let keep = fs::canonicalize(&data).expect("a directory");
-    assert_eq!(occurrences(&keep, b"index.js"), occurrences(&keep, b"index.js"));
-    assert!(occurrences(&keep, TENANT.as_bytes()) > 0, "the search finds what is there");
+    assert!(occurrences(&data, TENANT.as_bytes()) > 0, "the search finds what is there");
     for secret in SECRETS.iter().copied().chain([token.as_str()]) {
-        assert_eq!(occurrences(&keep, secret.as_bytes()), 0, "{secret} is on disk");
+        assert_eq!(occurrences(&data, secret.as_bytes()), 0, "{secret} is on disk");
     }
     host.shutdown().await;
 }

@@ -42,7 +42,9 @@ async fn a_version_is_reached_by_its_digits_if_its_worker_allows_it() {
     let closed = says("closed").name("shut").metadata("previews", json!(false));
     let hidden = digits(&host.deploy(TENANT, &closed).await);
     host.deploy(TENANT, &says("open").name("shut").metadata("previews", json!(false))).await;
-    for to in [format!("{hidden}--shut--demo"), "00000000--api--demo".into(), "1234--api--demo".into()] {
+    for to in
+        [format!("{hidden}--shut--demo"), "00000000--api--demo".into(), "1234--api--demo".into()]
+    {
         host.get(&to, "/").await.expect_failure(404, "NO_WORKER");
     }
     // The former version of one tenant's worker is not another tenant's.

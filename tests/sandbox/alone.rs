@@ -20,8 +20,10 @@ struct Cordon {
 impl Cordon {
     fn start() -> (Self, Sandbox) {
         let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
-        let (control, theirs) = rustix::net::socketpair(kind.0, kind.1, kind.2, None).unwrap();
-        set_socket_timeout(&control, Timeout::Recv, Some(Duration::from_secs(20))).unwrap();
+        let pair = rustix::net::socketpair(kind.0, kind.1, kind.2, None);
+        let (control, theirs) = pair.expect("a pair");
+        let limit = Some(Duration::from_secs(20));
+        set_socket_timeout(&control, Timeout::Recv, limit).expect("a socket");
         let child = Command::new(env!("CARGO_BIN_EXE_bindery"))
             .arg("cordon")
             .env_clear()
@@ -29,7 +31,7 @@ impl Cordon {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("the program starts");
         let cordon = Self { control, child };
         match cordon.receive() {
             FromCordon::Ready { sandbox, .. } => (cordon, sandbox),
@@ -39,13 +41,15 @@ impl Cordon {
 
     fn receive(&self) -> FromCordon {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-        let (length, _) = recv(&self.control, &mut buffer[..], RecvFlags::empty()).unwrap();
-        codec::read(&buffer[..length]).unwrap()
+        let received = recv(&self.control, &mut buffer[..], RecvFlags::empty());
+        let (length, _) = received.expect("a message in time");
+        codec::read(&buffer[..length]).expect("a message")
     }
 
     fn probe(&self, path: &str, port: u16) -> Vec<(String, Option<String>)> {
         let message = ToCordon::Probe { path: path.to_owned(), port };
-        send(&self.control, &codec::packet(&message).unwrap(), SendFlags::NOSIGNAL).unwrap();
+        let packet = codec::packet(&message).expect("it fits");
+        send(&self.control, &packet, SendFlags::NOSIGNAL).expect("the cordon reads");
         loop {
             if let FromCordon::Probed { attempts } = self.receive() {
                 return attempts;
@@ -63,18 +67,20 @@ impl Drop for Cordon {
 
 #[test]
 fn a_cordon_that_tries_gets_nowhere() {
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.set_nonblocking(true).unwrap();
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
     let (cordon, sandbox) = Cordon::start();
     assert_eq!(sandbox.required_missing(), Vec::<String>::new());
-    let port = listener.local_addr().unwrap().port();
-    let attempts = cordon.probe(secret.path().to_str().unwrap(), port);
+    let port = listener.local_addr().expect("a port").port();
+    let path = secret.path().to_str().expect("text");
+    let attempts = cordon.probe(path, port);
     assert!(attempts.len() >= 25, "{attempts:?}");
     let open: Vec<_> = attempts.iter().filter(|(_, denied)| denied.is_none()).collect();
     assert!(open.is_empty(), "{open:?}");
     // Not only does the cordon say so: nobody knocked.
-    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let knocked = listener.accept().map_err(|error| error.kind());
+    assert_eq!(knocked.err(), Some(std::io::ErrorKind::WouldBlock));
 }
 
 #[test]
@@ -95,10 +101,10 @@ fn a_cordon_inherits_only_three_descriptors_and_no_environment() {
 #[test]
 fn a_cordon_ends_when_its_control_socket_closes() {
     let (mut cordon, _) = Cordon::start();
-    let mut log = cordon.child.stderr.take().unwrap();
-    let (closed, _) = rustix::pipe::pipe().unwrap();
+    let mut log = cordon.child.stderr.take().expect("a pipe");
+    let (closed, _) = rustix::pipe::pipe().expect("a pipe");
     drop(std::mem::replace(&mut cordon.control, closed));
     // The log ends with the process: no polling.
-    log.read_to_end(&mut Vec::new()).unwrap();
-    assert!(cordon.child.wait().unwrap().code().is_some());
+    log.read_to_end(&mut Vec::new()).expect("its end");
+    assert!(cordon.child.wait().expect("it is our child").code().is_some());
 }

@@ -1,7 +1,7 @@
 //! Ends that are no ends: clients that leave, workers that fail in the middle.
 
 use super::{TENANT, handler};
-use crate::host::{Chunk, Host, within};
+use crate::host::{Chunk, Host, SOON, moment, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_aborts_the_signal_and_work_put_aside_still_ends() {
@@ -45,13 +45,12 @@ async fn an_error_in_the_middle_of_a_response_cuts_it_and_never_ends_it() {
     let host = Host::new().start().await;
     // The end comes once the test has seen the head: before, there would be nothing to cut.
     let body = "const path = new URL(request.url).pathname; const text = new TextEncoder();
-        if (path === '/go') { globalThis.go(); return new Response(); }
+        if (path === '/go') { globalThis.gone = true; return new Response(); }
         let count = 0;
         return new Response(new ReadableStream({ async pull(c) {
           if (count++ < 3) return c.enqueue(text.encode('part'));
-          const keep = setInterval(() => {}, 1000);
-          await new Promise((resolve) => { globalThis.go = resolve; });
-          clearInterval(keep);
+          while (!globalThis.gone) await scheduler.wait(5);
+          globalThis.gone = false;
           if (path === '/throw') throw new Error('midway');
           if (path === '/error') return c.error(new Error('midway'));
           if (path === '/text') return c.enqueue('not bytes');
@@ -114,9 +113,13 @@ async fn a_response_whose_body_nobody_reads_any_more_frees_its_slot() {
         let incoming = host.request(TENANT, "GET", "/").open().await;
         assert_eq!(incoming.status, 200);
     }
-    within(crate::host::SOON, "the last slot", async {
-        while host.server().placement().isolate_count() > 1 {
-            crate::host::moment().await;
+    let ended = async || {
+        let records = host.logs(TENANT).await;
+        records.iter().filter(|record| record["outcome"] == "canceled").count()
+    };
+    within(SOON, "every event's end", async {
+        while ended().await < 150 {
+            moment().await;
         }
     })
     .await;

@@ -53,6 +53,7 @@ async fn passes(program: &Program, path: &str, bytes: u64) -> u64 {
         sending.raw(&[b'x'; 1 << 10]).await;
         let (mut incoming, mut write) = sending.split().await;
         assert_eq!(incoming.status, 200);
+        #[expect(clippy::disallowed_methods, reason = "the test awaits the task")]
         let sends = tokio::task::spawn(async move {
             let piece = vec![b'x'; 64 << 10];
             let mut left = size - (1 << 10);
@@ -88,6 +89,7 @@ const WORKER: &str = "const path = new URL(request.url).pathname;
     return new Response(made.pipeThrough(new TransformStream()));";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "figures, for who runs it with --nocapture")]
 async fn a_gibibyte_through_a_worker_raises_resident_memory_by_little() {
     let program = Program::start_with(&["--cordons", "2"]).await;
     program.deploy(TENANT, &handler(WORKER)).await;
@@ -102,9 +104,7 @@ async fn a_gibibyte_through_a_worker_raises_resident_memory_by_little() {
     // Through JavaScript it is slower, in a build for tests above all: a quarter will do.
     let transform = rise(passes(&program, "/transform", 256 << 20).await);
     let made = rise(flows(&program, "/made/268435456", 256 << 20).await);
-    println!(
-        "rise of resident memory over {before} bytes: handle {handle}, transform {transform}, made {made}"
-    );
+    println!("rise over {before} bytes: handle {handle}, transform {transform}, made {made}");
     for rise in [handle, transform, made] {
         assert!(rise <= RISE_BYTES_MAX, "{rise} bytes: {handle} {transform} {made}");
     }

@@ -2,7 +2,7 @@
 
 use bindery_wire::frame::WINDOW_BYTES;
 
-use super::{TENANT, handler};
+use super::{TENANT, exchange, handler};
 use crate::host::{Chunk, Host, moment};
 
 /// What may lie between a producer and a reader that has stopped: the window, the buffers of
@@ -99,7 +99,7 @@ async fn a_body_that_is_passed_on_unread_costs_its_isolate_no_time_per_byte() {
     let sent = vec![7_u8; 32 << 20];
     let mut cpu_us = Vec::new();
     for path in ["/transform", "/handle", "/handle", "/transform"] {
-        let answer = host.post(TENANT, path, sent.clone()).await.expect_status(200);
+        let answer = exchange(&host, path, &sent).await.expect_status(200);
         assert!(answer.body == sent, "{path}");
         let id = answer.header("x-bindery-request").expect("an id").to_owned();
         let found = |r: &serde_json::Value| r["kind"] == "outcome" && r["requestId"] == id.as_str();

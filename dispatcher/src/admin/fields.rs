@@ -110,6 +110,15 @@ impl<'a> Fields<'a> {
         self.take(name, expected, faults)
     }
 
+    /// Takes a field that must be there, as it was sent: `null` is a value like any other.
+    pub(super) fn value(&mut self, name: &str, faults: &mut Faults) -> Option<&'a str> {
+        let value = self.values.remove(name).map(RawValue::get);
+        if value.is_none() {
+            faults.add(self.path(name), "is missing: expected a value");
+        }
+        value
+    }
+
     /// Refuses what was not taken.
     pub(super) fn finish(self, faults: &mut Faults) {
         for name in self.values.keys() {

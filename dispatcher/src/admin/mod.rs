@@ -15,6 +15,7 @@ mod gate;
 mod health;
 mod logs;
 mod secrets;
+mod serve;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ mod workers;
 
 pub use capabilities::capabilities;
 pub use health::{Measured, Metric};
+pub(crate) use serve::serve;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bindery_wire::log::{Level, Record};
+use bindery_wire::manifest::Binding;
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::service::Service;
@@ -285,6 +286,20 @@ async fn values_pass_as_they_were_sent_and_fields_without_meaning_warn() {
     let code = api.fixture.registry.code("acme", "main", None).await.expect("code");
     let names: Vec<&str> = code.manifest.bindings.keys().map(String::as_str).collect();
     assert_eq!(names, ["GREETING", "KEY"]);
+}
+
+#[tokio::test]
+async fn the_value_of_a_json_binding_may_be_null_but_not_absent() {
+    let api = Api::new().await;
+    let put = "PUT /v1/tenants/acme/workers/main";
+    let null = json!({ "bindings": [{ "type": "json", "name": "CFG", "json": null }] });
+    api.done(put, hello(null)).await;
+    let code = api.fixture.registry.code("acme", "main", None).await.expect("code");
+    let expected = Binding::Json { json: "null".into() };
+    assert_eq!(code.manifest.bindings.get("CFG"), Some(&expected));
+    let absent = json!({ "bindings": [{ "type": "json", "name": "CFG" }] });
+    let problems = api.operator(put, hello(absent)).await.problems();
+    assert_eq!(problems, ["bindings[0].json: is missing: expected a value"]);
 }
 
 #[tokio::test]

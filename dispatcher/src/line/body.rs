@@ -198,8 +198,9 @@ impl Download {
         if !std::mem::replace(&mut self.over, true)
             && let Some(line) = self.line.upgrade()
         {
-            line.unwanted(self.body);
+            // In this order: without its body an event may be over, and then it is not canceled.
             line.client_gone(self.event);
+            line.unwanted(self.body);
         }
     }
 }

@@ -7,28 +7,30 @@
 //! ends the line.
 
 mod body;
+mod end;
 mod event;
 mod hear;
 mod io;
 mod outbox;
+mod permit;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Broken, Cut, Download, Upload};
+pub use end::Sweep;
 pub use event::{About, Begun, Event, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
 pub use hear::Violation;
 pub use io::{End, Io};
+pub use permit::Permit;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bindery_logic::blame::Blame;
 use bindery_wire::frame::{Down, Start, Started};
-use bindery_wire::limits::QUEUED_EVENT_COUNT_MAX;
 use bindery_wire::log::{Exception, Spent};
-use bindery_wire::{IsolateNumber, Outcome, codec};
+use bindery_wire::{IsolateNumber, codec};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::clock::Clock;
@@ -39,9 +41,8 @@ use body::Intake;
 use event::Exchange;
 use outbox::Outbox;
 
-/// How long an isolate may take to answer a cancel that ends an event, beside its CPU limit: its
-/// thread reads nothing while code runs on it.
-const GRACE: Duration = Duration::from_secs(10);
+/// Keeps compiled code: of what, the module's name and the code.
+pub type Keep = Arc<dyn Fn(&Code, &str, &[u8]) + Send + Sync>;
 
 /// What a line needs of the host.
 #[derive(Clone)]
@@ -50,8 +51,8 @@ pub struct Host {
     pub tasks: Tasks,
     /// The time.
     pub clock: Clock,
-    /// Keeps compiled code: the module's name and the code.
-    pub keep: Arc<dyn Fn(&Code, &str, &[u8]) + Send + Sync>,
+    /// Keeps compiled code.
+    pub keep: Keep,
 }
 
 /// How a start ended.
@@ -208,70 +209,6 @@ impl Line {
         self.outbox.close();
     }
 
-    /// Waits for room to run one more event. At most [`QUEUED_EVENT_COUNT_MAX`] wait. Cancel-safe.
-    pub async fn permit(self: &Arc<Self>) -> Result<Permit, NotTaken> {
-        match self.slots.try_acquire() {
-            Ok(permit) => {
-                permit.forget();
-                return Ok(Permit(Some(self.clone())));
-            }
-            Err(tokio::sync::TryAcquireError::Closed) => return Err(NotTaken::Closed),
-            Err(tokio::sync::TryAcquireError::NoPermits) => {}
-        }
-        let waiting = Waiting::enter(self).ok_or(NotTaken::Full)?;
-        let permit = self.slots.acquire().await.map_err(|_| NotTaken::Closed)?;
-        permit.forget();
-        drop(waiting);
-        Ok(Permit(Some(self.clone())))
-    }
-
-    /// Cancels what went on for too long after its client had gone. Tells whether the isolate did
-    /// not answer such a cancel in time and has to be ended from outside.
-    pub fn sweep(&self) -> Sweep {
-        let now = self.host.clock.elapsed();
-        let mut stuck = false;
-        let mut late = Vec::new();
-        for (event, exchange) in &mut self.table().events {
-            match exchange.client {
-                event::Client::Gone(until) if now >= until => {
-                    exchange.client = event::Client::Ended(now + grace(&self.code));
-                    late.push(*event);
-                }
-                event::Client::Ended(until) if now >= until => stuck = true,
-                _ => {}
-            }
-        }
-        for event in late {
-            self.send(&Down::Cancel { event, outcome: Outcome::ExceededWallTime });
-        }
-        if stuck { Sweep::Stuck } else { Sweep::Well }
-    }
-
-    /// The end of the line: every event is answered, and nothing is taken any more.
-    pub(crate) fn lost(&self, blame: Blame) {
-        let (begin, events, intakes) = {
-            let mut table = self.table();
-            self.condemn_locked(&mut table);
-            table.state = State::Ended;
-            let events = std::mem::take(&mut table.events);
-            (table.begin.take(), events, std::mem::take(&mut table.intakes))
-        };
-        self.outbox.close();
-        if let Some(begin) = begin {
-            let _ = begin.send(Begin::Lost(blame));
-        }
-        for intake in intakes.into_values() {
-            intake.end(false);
-        }
-        for exchange in events.into_values() {
-            let wall = self.host.clock.elapsed().saturating_sub(exchange.since);
-            let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
-            let spent = Spent { outcome: Outcome::Lost, cpu_us: 0, wall_us };
-            let about = exchange.lost(blame);
-            self.ring.outcome(self.host.clock.now(), &self.code, about, spent);
-        }
-    }
-
     /// Writes a frame that fits in any case; a line that has ended swallows it.
     fn send(&self, frame: &Down<'_>) {
         if let Err(error) = self.outbox.push(frame) {
@@ -286,61 +223,6 @@ impl Line {
     fn touch(&self) {
         self.used_ms.store(elapsed_ms(&self.host.clock), Ordering::Relaxed);
     }
-}
-
-/// What a sweep found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sweep {
-    /// Nothing to do.
-    Well,
-    /// The isolate does not end an event though it was told to.
-    Stuck,
-}
-
-/// The right to run one event on a line; given back when dropped unused.
-pub struct Permit(Option<Arc<Line>>);
-
-impl Permit {
-    /// The line.
-    pub fn line(&self) -> Option<&Arc<Line>> {
-        self.0.as_ref()
-    }
-
-    fn take(mut self) -> Option<Arc<Line>> {
-        self.0.take()
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(line) = &self.0 {
-            line.slots.add_permits(1);
-        }
-    }
-}
-
-/// Counts somebody who waits for a permit.
-struct Waiting<'a>(&'a Line);
-
-impl<'a> Waiting<'a> {
-    fn enter(line: &'a Line) -> Option<Self> {
-        let mut table = line.table();
-        if table.waiting >= QUEUED_EVENT_COUNT_MAX {
-            return None;
-        }
-        table.waiting += 1;
-        Some(Self(line))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.table().waiting -= 1;
-    }
-}
-
-fn grace(code: &Code) -> Duration {
-    GRACE + Duration::from_millis(code.limits.cpu_ms_max.into())
 }
 
 fn elapsed_ms(clock: &Clock) -> u64 {

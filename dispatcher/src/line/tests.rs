@@ -18,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::end::grace;
 use super::*;
 use crate::clock::Millis;
 use crate::tail::Tail;
@@ -133,6 +134,7 @@ async fn started() -> Setup {
     ours.set_nonblocking(true).expect("a socket");
     theirs.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
     let socket = UnixStream::from_std(ours).expect("a socket");
+    #[expect(clippy::disallowed_methods, reason = "the test ends the task")]
     let io = tokio::spawn(Io::new(line.clone(), socket).run());
     let mut peer = Peer { socket: theirs, read: Vec::new() };
     peer.say(&Up::Started(Started { cpu_us: 1, entrypoints: vec![], warnings: vec![] }));
@@ -301,12 +303,12 @@ async fn a_response_over_its_limit_is_cut_and_its_rest_unwanted() {
             peer.say(&Up::Chunk { body: 9, bytes: &[1; CHUNK_BYTES_MAX] });
             heard = peer.hear();
         }
-        heard
+        [heard, peer.hear()]
     });
     let (heard, broken) =
         tokio::join!(peer, async { download(begun).await.collect().await.expect_err("broken") });
     assert_eq!(broken, Broken::TooLong);
-    assert_eq!(heard, "unwanted 9");
+    assert_eq!(heard, ["cancel 0 canceled", "unwanted 9"]);
 }
 
 #[tokio::test]
@@ -396,7 +398,7 @@ async fn a_reader_that_goes_away_cancels_and_wants_no_more() {
     setup.peer(|peer| peer.head(0, Body::Stream { body: 9, length: None })).await;
     drop(download(begun).await);
     let heard = setup.peer(|peer| [0; 3].map(|_| peer.hear())).await;
-    assert_eq!(heard[1..], ["unwanted 9", "cancel 0 canceled"]);
+    assert_eq!(heard[1..], ["cancel 0 canceled", "unwanted 9"]);
 }
 
 #[tokio::test]
@@ -423,6 +425,7 @@ async fn a_condemned_isolate_sends_those_who_wait_elsewhere_and_finishes_the_oth
     let first = setup.begin(RequestBody::None).await;
     let _second = setup.begin(RequestBody::None).await;
     let line = setup.line.clone();
+    #[expect(clippy::disallowed_methods, reason = "the test ends the task")]
     let waiting = tokio::spawn(async move { line.permit().await.err() });
     setup.peer(|peer| peer.say(&Up::Condemned { outcome: Outcome::ExceededMemory })).await;
     assert_eq!(waiting.await.ok().flatten(), Some(NotTaken::Closed));

@@ -103,6 +103,7 @@ mod tests {
         for _ in 0..TENANT_RUNNING_COUNT_MAX {
             own.push(gate.enter(TenantId(1)).await.expect("room"));
         }
+        #[expect(clippy::disallowed_methods, reason = "the test ends the task")]
         let waiting = tokio::spawn({
             let gate = gate.clone();
             async move { gate.enter(TenantId(1)).await.is_some() }

@@ -5,21 +5,21 @@
 //! go when they are idle for long, when there are too many, or when what they run is out of date.
 
 mod compiled;
+mod error;
 mod gate;
 mod start;
 mod sweep;
 
 pub use compiled::Compiled;
+pub use error::Failed;
 pub use sweep::SWEEP_EVERY;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bindery_logic::blame::Blame;
 use bindery_wire::frame::Started;
 use bindery_wire::limits::QUEUED_EVENT_COUNT_MAX;
-use bindery_wire::log::{Exception, Spent};
 use bindery_wire::{IsolateNumber, TenantId, VersionId};
 use tokio::sync::watch;
 
@@ -101,26 +101,6 @@ pub struct Ready {
     pub line: Arc<Line>,
     /// What its start found.
     pub started: Arc<Started>,
-}
-
-/// Why there is no isolate.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Failed {
-    /// The modules do not evaluate.
-    #[error("the worker does not start")]
-    Refused(Spent, Exception),
-    /// The isolate died while it started.
-    #[error("the isolate died while it started")]
-    Lost(Blame),
-    /// There is no room now.
-    #[error("there is no room for the worker now")]
-    Overloaded {
-        /// After how many milliseconds to ask again.
-        after_ms: u64,
-    },
-    /// The code does not fit into a frame, or the host failed otherwise.
-    #[error("the host failed: {0}")]
-    Host(String),
 }
 
 enum Found {
@@ -259,12 +239,5 @@ impl Key {
     fn of(code: &Code) -> Self {
         let (tenant, version, generation) = (code.tenant, code.version, code.generation);
         Self { tenant, worker: code.worker.clone(), version, generation }
-    }
-}
-
-impl Failed {
-    /// Whether trying again at once would only cost the same again.
-    fn is_lasting(&self) -> bool {
-        matches!(self, Self::Refused(..) | Self::Host(_))
     }
 }

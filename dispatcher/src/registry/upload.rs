@@ -91,9 +91,10 @@ impl Inner {
         }
         let modules = running(upload);
         let of = Of { id, tenant: &tenant, worker, version: upload.manifest.id() };
-        let generation = match secrets == before {
-            true => generation(&tenant, row.as_ref()),
-            false => tenant.changes + 1,
+        // What `keep` writes, so that the isolate of this start serves the first request.
+        let generation = match &row {
+            Some(row) if secrets == before => generation(&tenant, Some(row)),
+            _ => tenant.changes + 1,
         };
         let code = self.assemble(of, generation, upload.manifest.clone(), (modules, secrets));
         let started = self.parts.starter.try_start(Arc::new(code)).await;

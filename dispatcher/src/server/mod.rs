@@ -3,20 +3,15 @@
 //! The program and the tests start it the same way. It reads no environment and prints nothing.
 
 mod hooks;
+mod store;
 
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bindery_storage::blob::Blobs;
-use bindery_storage::code::CodeCache;
-use bindery_storage::engine::Engine;
-use bindery_storage::redb::Redb;
 use bindery_storage::{blob, engine};
 use bindery_wire::limits;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -25,16 +20,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
 use crate::http::{self, Front, Fronts};
-use crate::placement::{self, Compiled, Placement, SWEEP_EVERY};
+use crate::placement::{self, Placement, SWEEP_EVERY};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
 use crate::tasks::Tasks;
 use hooks::Hooks;
+use store::Store;
 
-/// Bytes of compiled code on disk.
-const COMPILED_BYTES_MAX: u64 = 1 << 30;
-/// How long the admin API may take to end, once the front door has.
-const ADMIN_IN: Duration = Duration::from_secs(2);
 /// How long background work may take to end.
 const TASKS_IN: Duration = Duration::from_secs(5);
 
@@ -116,7 +108,7 @@ impl Server {
     ) -> Result<Self, Error> {
         let Store { engine, blobs } = store?;
         let tail = Tail::new(clock.clone());
-        let compiled = compiled(config.data.clone(), &cordons).await;
+        let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
             cordons,
             tail: tail.clone(),
@@ -152,7 +144,8 @@ impl Server {
             domain: config.domain.to_ascii_lowercase(),
             port: listen.port(),
         };
-        let admin = serve_admin(config.admin, parts, (&tasks, ending.subscribe())).await?;
+        let admin = admin::serve(config.admin, parts, (&tasks, ending.subscribe())).await;
+        let admin = admin.map_err(|source| Error::Admin { address: config.admin, source })?;
         tasks.spawn("sweep", sweep(placement.clone(), clock, ending.subscribe()));
         let drain = Duration::from_millis(config.drain_ms.into());
         let server = Self {
@@ -201,26 +194,6 @@ impl Server {
     }
 }
 
-/// What is on disk.
-struct Store {
-    engine: Arc<dyn Engine>,
-    blobs: Blobs,
-}
-
-impl Store {
-    async fn open(data: PathBuf) -> Result<Self, Error> {
-        let opened = tokio::task::spawn_blocking(move || Self::open_now(&data)).await;
-        opened.map_err(|_| Error::Stopped)?
-    }
-
-    fn open_now(data: &Path) -> Result<Self, Error> {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-        made.map_err(|source| Error::Data { path: data.display().to_string(), source })?;
-        let engine: Arc<dyn Engine> = Arc::new(Redb::open(data.join("store.redb"))?);
-        Ok(Self { engine, blobs: Blobs::open(data.join("blobs"))? })
-    }
-}
-
 fn cordon_config(config: &Config, program: PathBuf) -> cordon::Config {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let count = config.cordons.map_or(cores.max(2), |count| count.get() as usize);
@@ -235,50 +208,6 @@ fn cordon_config(config: &Config, program: PathBuf) -> cordon::Config {
 /// Threads of the front door: one for four cores, for most of the work is the isolates'.
 fn front_count() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1))
-}
-
-/// Compiled code in memory, and on disk if it can be kept there: it only saves time.
-async fn compiled(data: PathBuf, cordons: &Cordons) -> Compiled {
-    let Some(engine) = cordons.engine() else { return Compiled::new(None) };
-    let opened = tokio::task::spawn_blocking(move || {
-        CodeCache::open(&data.join("compiled"), &engine, COMPILED_BYTES_MAX)
-    });
-    match opened.await {
-        Ok(Ok(disk)) => Compiled::new(Some(disk)),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "compiled code is not kept");
-            Compiled::new(None)
-        }
-        Err(_) => Compiled::new(None),
-    }
-}
-
-async fn serve_admin(
-    address: SocketAddr,
-    parts: admin::Parts,
-    (tasks, mut ending): (&Tasks, watch::Receiver<bool>),
-) -> Result<SocketAddr, Error> {
-    let failed = |source| Error::Admin { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    let mut ended = ending.clone();
-    let router = admin::router(parts);
-    tasks.spawn("admin", async move {
-        let graceful = async move {
-            let _ = ending.wait_for(|ending| *ending).await;
-        };
-        let serving = axum::serve(listener, router).with_graceful_shutdown(graceful);
-        let late = async move {
-            let _ = ended.wait_for(|ending| *ending).await;
-            tokio::time::sleep(ADMIN_IN).await;
-        };
-        // A follower of logs would go on for as long as it likes.
-        tokio::select! {
-            _ = serving.into_future() => {}
-            () = late => {}
-        }
-    });
-    Ok(bound)
 }
 
 async fn sweep(placement: Placement, clock: Clock, mut ending: watch::Receiver<bool>) {

@@ -11,20 +11,26 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bindery_wire::frame::Up;
 use bindery_wire::limits::{self, Limits};
-use bindery_wire::log::{Exception, Level, Record};
 use bindery_wire::{Outcome, codec};
 
 mod body;
 mod error;
+mod log;
 pub mod ops;
 mod timers;
 
 pub use body::{DownBody, Source, UpBody};
 pub use error::Error;
+pub use log::{MODULE_ROOT, clip};
 pub use timers::Timers;
+
+use log::Logged;
 
 /// Bytes of frames beyond which they do not wait for the end of a completion.
 const SEND_BYTES: usize = 128 << 10;
+
+/// Sends frames, and leaves none behind.
+pub type Sender = Box<dyn FnMut(&mut Vec<u8>)>;
 
 /// The door, shared by the ops of an isolate and its host loop, on one thread.
 #[derive(Clone)]
@@ -48,7 +54,7 @@ pub struct Door {
     pub out: Vec<u8>,
     /// Sends what waits, and empties it: called when much does, so that a body is on its way
     /// while the rest of it is made.
-    pub sender: Option<Box<dyn FnMut(&mut Vec<u8>)>>,
+    pub sender: Option<Sender>,
     /// Timers that have not fired.
     pub timers: Timers,
     /// Events that have not ended.
@@ -93,13 +99,6 @@ pub struct Event {
     /// An exception that nobody caught makes this of an outcome of `Ok`.
     pub threw: bool,
     logged: Logged,
-}
-
-/// Bytes of the log that are used up.
-#[derive(Clone, Copy, Default)]
-struct Logged {
-    console: u32,
-    exceptions: u32,
 }
 
 impl Door {
@@ -147,6 +146,12 @@ impl Door {
         self.stray = Logged::default();
     }
 
+    /// The events that have not ended.
+    pub fn unended(&self) -> Vec<u32> {
+        let under_way = self.events.iter().filter(|(_, event)| event.ended.is_none());
+        under_way.map(|(id, _)| *id).collect()
+    }
+
     /// Whether something is under way that another side will go on with.
     pub fn waits(&self) -> bool {
         !self.timers.is_empty()
@@ -190,61 +195,6 @@ impl Door {
         }
     }
 
-    /// Sends a console message, within the limit of its event.
-    fn console(&mut self, event: u32, level: Level, message: &str) {
-        let owner = self.events.contains_key(&event).then_some(event);
-        if self.may_log(owner, message.len(), |logged| &mut logged.console) {
-            self.record(owner, Record::Console { level, message: message.into() });
-        }
-    }
-
-    /// Sends an exception that the worker reports, within the limit of its event.
-    fn reported(&mut self, event: u32, exception: Exception) {
-        let owner = self.events.contains_key(&event).then_some(event);
-        let text = exception.name.len() + exception.message.len() + exception.stack.len();
-        let bytes = text + size_of::<Exception>();
-        if self.may_log(owner, bytes, |logged| &mut logged.exceptions) {
-            self.exception(owner, exception);
-        } else if let Some(state) = self.events.get_mut(&event) {
-            state.threw = true;
-        }
-    }
-
-    /// Counts bytes of the log, and says whether they may be sent. The first that may not leave
-    /// a word about it.
-    fn may_log(
-        &mut self,
-        event: Option<u32>,
-        bytes: usize,
-        of: impl FnOnce(&mut Logged) -> &mut u32,
-    ) -> bool {
-        let bytes_max = self.limits.log_bytes_max;
-        let state = event.and_then(|event| self.events.get_mut(&event));
-        let used = of(state.map_or(&mut self.stray, |state| &mut state.logged));
-        let before = *used;
-        *used = before.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-        if *used <= bytes_max {
-            return true;
-        }
-        if before <= bytes_max {
-            *used = u32::MAX;
-            self.record(event, Record::ConsoleFull { bytes_max });
-        }
-        false
-    }
-
-    /// Sends an exception that nobody caught.
-    pub fn exception(&mut self, event: Option<u32>, exception: Exception) {
-        if let Some(state) = event.and_then(|event| self.events.get_mut(&event)) {
-            state.threw = true;
-        }
-        self.record(event, Record::Exception(exception));
-    }
-
-    fn record(&mut self, event: Option<u32>, record: Record) {
-        self.send(&Up::Record { event, at_ms: wall_ms(), record });
-    }
-
     fn new_body(&mut self) -> u32 {
         self.next_body = self.next_body.wrapping_add(1);
         self.next_body
@@ -261,30 +211,4 @@ impl Default for Door {
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An exception as the log keeps it: each part bounded, module names without our scheme.
-pub fn clip(name: &str, message: &str, stack: &str) -> Exception {
-    Exception {
-        name: clipped(name, 256),
-        message: clipped(&message.replace(MODULE_ROOT, ""), 8 << 10),
-        stack: clipped(&own_frames(stack), 16 << 10),
-    }
-}
-
-/// Where a version's modules stand: `worker:///index.js`.
-pub const MODULE_ROOT: &str = "worker:///";
-
-/// The frames of a stack that are the tenant's: those of our own scripts say nothing to it.
-fn own_frames(stack: &str) -> String {
-    let lines = stack.lines().filter(|line| !line.contains("(ext:") && !line.contains("at ext:"));
-    lines.collect::<Vec<_>>().join("\n").replace(MODULE_ROOT, "")
-}
-
-fn clipped(text: &str, bytes_max: usize) -> String {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().into()
 }

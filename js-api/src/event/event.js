@@ -21,6 +21,9 @@ const {
 } = core.ops;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
+// A worker may take it off the global object.
+const { Promise } = globalThis;
+
 const OK = 0, EXCEPTION = 1, CANCELED = 2;
 const STREAM = 3;
 const then = Function.prototype.call.bind(Promise.prototype.then);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -144,8 +145,12 @@ fn live(shared: &Shared, memory_bytes_max: u64, job: impl FnOnce() -> Option<Job
     };
     if let Some(Job { number, socket }) = job() {
         sys::set_thread_isolate(number.0);
-        // The line's end is how an isolate ends; the dispatcher sees it.
-        let _ = host::run(blank, &engine, number.0, socket);
+        // The line's end is how an isolate ends; the dispatcher sees it. A panic is our fault
+        // and ends this isolate only.
+        let life = || host::run(blank, &engine, number.0, socket);
+        if std::panic::catch_unwind(AssertUnwindSafe(life)).is_err() {
+            say("an isolate's thread panicked");
+        }
         sys::set_thread_isolate(0);
         let _ = shared.control.send(&FromCordon::Ended { number });
     }

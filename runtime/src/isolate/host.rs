@@ -131,6 +131,7 @@ impl Host {
             self.fire_timers();
             self.run_engine(&mut Context::from_waker(Waker::noop()));
             self.find_hung();
+            self.say_ended()?;
             self.flush()?;
             // A condemned isolate is told to stop too: what was sent to it before it said so is
             // then read, and given back.
@@ -173,7 +174,8 @@ impl Host {
         let mut due = timer.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
         std::future::poll_fn(|cx| {
             self.run_engine(cx);
-            let has_output = self.open().map_or(true, |door| !door.out.is_empty());
+            let has_output =
+                self.open().map_or(true, |door| !door.out.is_empty() || !door.ended.is_empty());
             if has_output || !self.engine_busy {
                 return Poll::Ready(());
             }
@@ -385,7 +387,7 @@ impl Host {
         self.watch.arm(self.cpu_ns + left);
     }
 
-    /// Charges the time since the last boundary, acts on a breach, and says which events ended.
+    /// Charges the time since the last boundary, and acts on a breach.
     fn settle(&mut self, event: Option<u32>) {
         self.watch.disarm();
         let now = self.watch.cpu_ns();
@@ -399,10 +401,18 @@ impl Host {
         if let Some(state) = event.and_then(|event| door.events.get_mut(&event)) {
             state.cpu_ns += spent;
         }
-        self.served |= !door.ended.is_empty();
-        for event in std::mem::take(&mut door.ended) {
-            say_ended(&mut door, event);
-        }
+    }
+
+    /// Says which events have ended: after the engine has told of the rejections that nobody
+    /// handled, so that an event's exceptions come before its end.
+    fn say_ended(&mut self) -> Result<(), Gone> {
+        let mut door = self.open()?;
+        let ended = std::mem::take(&mut door.ended);
+        let any = !ended.is_empty();
+        ended.into_iter().for_each(|event| say_ended(&mut door, event));
+        drop(door);
+        self.served |= any;
+        Ok(())
     }
 
     /// A limit was passed: the event ends, and the isolate takes no more. After a breach of
@@ -416,8 +426,7 @@ impl Host {
         }
         self.ruined |= verdict == Verdict::Memory;
         if self.ruined || event.is_none() {
-            let others: Vec<u32> = door.events.keys().copied().collect();
-            others.into_iter().for_each(|other| door.end(other, Outcome::Lost));
+            door.unended().into_iter().for_each(|other| door.end(other, Outcome::Lost));
         }
         if !self.condemned {
             self.condemned = true;
@@ -428,7 +437,7 @@ impl Host {
     /// Ends events that wait while nothing is under way that could wake them.
     fn find_hung(&mut self) {
         let hung: Vec<u32> = match self.open() {
-            Ok(door) if !self.engine_busy && !door.waits() => door.events.keys().copied().collect(),
+            Ok(door) if !self.engine_busy && !door.waits() => door.unended(),
             _ => return,
         };
         for event in hung {
@@ -473,6 +482,8 @@ fn say_ended(door: &mut Door, event: u32) {
     let Some(state) = door.events.remove(&event) else { return };
     let wall_us = u64::try_from(state.began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let outcome = state.ended.unwrap_or(Outcome::InternalError);
-    let spent = Spent { outcome, cpu_us: state.cpu_ns / 1000, wall_us };
+    // The charge begins where the one before ended, a little before the event did.
+    let cpu_us = (state.cpu_ns / 1000).min(wall_us);
+    let spent = Spent { outcome, cpu_us, wall_us };
     door.send(&Up::Done { event, spent });
 }

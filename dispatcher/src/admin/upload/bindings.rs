@@ -80,10 +80,7 @@ fn one(
         "plain_text" => {
             fields.need("text", "a string", faults).map(|text| Binding::PlainText { text })
         }
-        "json" => {
-            let json: Option<&RawValue> = fields.need("json", "a value", faults);
-            json.map(|json| Binding::Json { json: json.get().to_owned() })
-        }
+        "json" => fields.value("json", faults).map(|json| Binding::Json { json: json.to_owned() }),
         "secret_text" => {
             secret(name, &mut fields, (known, read), faults);
             Some(Binding::SecretText)

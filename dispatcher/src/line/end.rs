@@ -1,0 +1,78 @@
+//! How the events of a line end when nobody waits for them, and when the isolate is lost.
+
+use std::time::Duration;
+
+use bindery_logic::blame::Blame;
+use bindery_wire::Outcome;
+use bindery_wire::frame::Down;
+use bindery_wire::log::Spent;
+
+use super::event::Client;
+use super::{Begin, Line, State};
+use crate::code::Code;
+
+/// How long an isolate may take to answer a cancel that ends an event, beside its CPU limit: its
+/// thread reads nothing while code runs on it.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// Nothing to do.
+    Well,
+    /// The isolate does not end an event though it was told to.
+    Stuck,
+}
+
+impl Line {
+    /// Cancels what went on for too long after its client had gone. Tells whether the isolate did
+    /// not answer such a cancel in time and has to be ended from outside.
+    pub fn sweep(&self) -> Sweep {
+        let now = self.host.clock.elapsed();
+        let mut stuck = false;
+        let mut late = Vec::new();
+        for (event, exchange) in &mut self.table().events {
+            match exchange.client {
+                Client::Gone(until) if now >= until => {
+                    exchange.client = Client::Ended(now + grace(&self.code));
+                    late.push(*event);
+                }
+                Client::Ended(until) if now >= until => stuck = true,
+                _ => {}
+            }
+        }
+        for event in late {
+            self.send(&Down::Cancel { event, outcome: Outcome::ExceededWallTime });
+        }
+        if stuck { Sweep::Stuck } else { Sweep::Well }
+    }
+
+    /// The end of the line: every event is answered, and nothing is taken any more.
+    pub(crate) fn lost(&self, blame: Blame) {
+        let (begin, events, intakes) = {
+            let mut table = self.table();
+            self.condemn_locked(&mut table);
+            table.state = State::Ended;
+            let events = std::mem::take(&mut table.events);
+            (table.begin.take(), events, std::mem::take(&mut table.intakes))
+        };
+        self.outbox.close();
+        if let Some(begin) = begin {
+            let _ = begin.send(Begin::Lost(blame));
+        }
+        for intake in intakes.into_values() {
+            intake.end(false);
+        }
+        for exchange in events.into_values() {
+            let wall = self.host.clock.elapsed().saturating_sub(exchange.since);
+            let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+            let spent = Spent { outcome: Outcome::Lost, cpu_us: 0, wall_us };
+            let about = exchange.lost(blame);
+            self.ring.outcome(self.host.clock.now(), &self.code, about, spent);
+        }
+    }
+}
+
+pub(super) fn grace(code: &Code) -> Duration {
+    GRACE + Duration::from_millis(code.limits.cpu_ms_max.into())
+}

@@ -1,0 +1,53 @@
+//! What a server keeps in its data directory.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bindery_storage::blob::Blobs;
+use bindery_storage::code::CodeCache;
+use bindery_storage::engine::Engine;
+use bindery_storage::redb::Redb;
+
+use super::Error;
+use crate::cordon::Cordons;
+use crate::placement::Compiled;
+
+/// Bytes of compiled code on disk.
+const COMPILED_BYTES_MAX: u64 = 1 << 30;
+
+/// What is on disk.
+pub(super) struct Store {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) blobs: Blobs,
+}
+
+impl Store {
+    pub(super) async fn open(data: PathBuf) -> Result<Self, Error> {
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(&data)).await;
+        opened.map_err(|_| Error::Stopped)?
+    }
+
+    fn open_now(data: &Path) -> Result<Self, Error> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.map_err(|source| Error::Data { path: data.display().to_string(), source })?;
+        let engine: Arc<dyn Engine> = Arc::new(Redb::open(data.join("store.redb"))?);
+        Ok(Self { engine, blobs: Blobs::open(data.join("blobs"))? })
+    }
+}
+
+/// Compiled code in memory, and on disk if it can be kept there: it only saves time.
+pub(super) async fn compiled(data: PathBuf, cordons: &Cordons) -> Compiled {
+    let Some(engine) = cordons.engine() else { return Compiled::new(None) };
+    let opened = tokio::task::spawn_blocking(move || {
+        CodeCache::open(&data.join("compiled"), &engine, COMPILED_BYTES_MAX)
+    });
+    match opened.await {
+        Ok(Ok(disk)) => Compiled::new(Some(disk)),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "compiled code is not kept");
+            Compiled::new(None)
+        }
+        Err(_) => Compiled::new(None),
+    }
+}
