@@ -38,7 +38,8 @@ async fn microtasks_and_timers_that_never_end_are_charged_together() {
          return await new Promise(() => {});",
         "const storm = () => { try { setTimeout(storm); setTimeout(storm); } catch {} }; storm();
          return await new Promise(() => {});",
-        "setInterval(() => { for (let i = 0; i < 1e5; i++); }, 0); return await new Promise(() => {});",
+        "setInterval(() => { for (let i = 0; i < 1e5; i++); }, 0);
+          return await new Promise(() => {});",
     ] {
         scene.convict(&Crime::cpu(body)).await;
     }

@@ -38,7 +38,8 @@ async fn a_stream_that_began_before_its_cordon_died_is_cut_and_one_elsewhere_goe
     let (near, far) = neighbours(&host).await;
     let stream = Worker::new(
         "export default { fetch() { return new Response(new ReadableStream({
-           async pull(c) { c.enqueue(new TextEncoder().encode('tick\\n')); await scheduler.wait(5); }
+           async pull(c) { c.enqueue(new TextEncoder().encode('tick\\n'));
+             await scheduler.wait(5); }
          })); } };",
     );
     host.deploy(&near, &stream).await;

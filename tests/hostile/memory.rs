@@ -10,7 +10,8 @@ async fn a_heap_over_its_limit_ends_the_isolate_and_not_the_cordon() {
     for body in [
         "const list = []; for (;;) list.push({ a: 1, b: [2] });",
         "const list = []; for (;;) list.push(new Array(1e5).fill(1));",
-        "let text = 'x'; for (;;) { text += text + Math.random(); text.at(5) + text.charCodeAt(3); }",
+        "let text = 'x'; for (;;) { text += text + Math.random();
+          text.at(5) + text.charCodeAt(3); }",
         "const map = new Map(); for (let i = 0;; i++) map.set(i, { i });",
         "const list = []; for (;;) list.push(new Promise(() => {}));",
         "const list = []; for (;;) { list.push(() => list); await null; }",
@@ -88,7 +89,8 @@ async fn what_the_host_holds_for_a_worker_is_bounded_by_the_same_limit() {
 async fn address_space_that_one_worker_reserves_is_not_missing_to_its_neighbours() {
     let scene = Scene::start().await;
     let body = "globalThis.list = [];
-        try { for (let i = 0; i < 1000; i++) list.push(new ArrayBuffer(8, { maxByteLength: 2 ** 40 })); }
+        try { for (let i = 0; i < 1000; i++) list.push(new ArrayBuffer(8, {
+          maxByteLength: 2 ** 40 })); }
         catch (e) { return new Response(e.name); } return new Response('all');";
     let answer = scene.commit(body, json!({})).await;
     assert!(matches!(answer.status, 200 | 503), "{answer}");
@@ -108,7 +110,8 @@ async fn a_huge_json_is_its_senders_loss_and_nobody_elses() {
     // The parser itself does not look whether it should end: the isolate may have to be ended
     // from outside, with its cordon.
     for body in [
-        "const text = '[' + '[],'.repeat(4e6) + '[]]'; return new Response(JSON.parse(text).length);",
+        "const text = '[' + '[],'.repeat(4e6) + '[]]';
+          return new Response(JSON.parse(text).length);",
         "return new Response(JSON.parse('['.repeat(5e5) + ']'.repeat(5e5)).length);",
     ] {
         let answer = scene.commit(body, json!({ "memory_mb": 48, "cpu_ms": 1_000 })).await;

@@ -11,7 +11,8 @@ async fn a_handler_that_changed_the_built_ins_still_answers() {
     for change in [
         "Array.prototype[0] = 'x'; Array.prototype.push = () => { throw 1; };",
         "Array.prototype[Symbol.iterator] = () => { throw 1; };",
-        "Object.prototype.get = () => 1; Object.prototype.status = 404; Object.prototype.value = 7;",
+        "Object.prototype.get = () => 1; Object.prototype.status = 404;
+          Object.prototype.value = 7;",
         "Object.prototype.body = 'stolen'; Object.prototype.kind = 3; Object.prototype.length = 9;",
         "Promise.prototype.then = () => { throw 1; };",
         "Promise.prototype.then = function () { return this; };",
@@ -31,7 +32,8 @@ async fn a_handler_that_changed_the_built_ins_still_answers() {
         "Object.freeze(Array.prototype); Object.freeze(Object.prototype);",
     ] {
         let body = format!(
-            "const Real = Response; const r = new Real('fine', {{ status: 201 }}); {change} return r;"
+            "const Real = Response; const r = new Real('fine', {{ status: 201 }});
+              {change} return r;"
         );
         let answer = scene.commit(&body, json!({ "cpu_ms": 1_000 })).await;
         assert_eq!(
@@ -92,7 +94,8 @@ async fn a_worker_that_breaks_what_our_scripts_stand_on_fails_alone_and_is_told(
 async fn what_one_tenant_changes_no_other_isolate_sees() {
     let scene = Scene::start().await;
     let mark = "globalThis.mark = 1; Array.prototype.mark = 1; Math.random = () => 4;
-        Response.prototype.mark = 1; Headers.mark = 1; /(a)/.exec('a'); return new Response('marked');";
+        Response.prototype.mark = 1; Headers.mark = 1; /(a)/.exec('a');
+          return new Response('marked');";
     scene.commit(mark, json!({})).await.expect_status(200);
     let look = "return Response.json([globalThis.mark, [].mark, new Response().mark, Headers.mark,
         RegExp.$1, Math.random() === 4].map(String));";

@@ -53,7 +53,8 @@ async fn no_expression_reaches_the_host_or_another_realm() {
         CLOSED.iter().map(|text| format!("[{}, async () => ({text})]", json!(text))).collect();
     let body = format!(
         "const open = []; for (const [text, run] of [{}]) {{
-           try {{ const value = await run(); if (value !== undefined) open.push([text, String(value)]); }}
+           try {{ const value = await run();
+             if (value !== undefined) open.push([text, String(value)]); }}
            catch {{}}
          }} return Response.json(open);",
         cases.join(",\n")
@@ -101,11 +102,14 @@ async fn hostile_arguments_are_errors_and_never_the_end_of_a_cordon() {
         () => {}, new Proxy({}, { get() { throw new Error('trap'); } }),
         new Proxy(function () {}, { apply() { throw 1; }, construct() { throw 1; } }),
         { valueOf() { throw new Error('valueOf'); } }, { toString() { return {}; } },
-        { [Symbol.toPrimitive]() { return Symbol(); } }, new Uint8Array(3), new DataView(new ArrayBuffer(2)),
+        { [Symbol.toPrimitive]() { return Symbol();
+          } }, new Uint8Array(3), new DataView(new ArrayBuffer(2)),
         new ArrayBuffer(8, { maxByteLength: 64 }), Object.create(null), globalThis, request, ctx,
-        (() => { const b = new ArrayBuffer(8); const v = new Uint8Array(b); b.transfer(); return v; })()];
+        (() => { const b = new ArrayBuffer(8); const v = new Uint8Array(b); b.transfer();
+          return v; })()];
       let count = 0;
-      const names = Reflect.ownKeys(globalThis).filter((k) => typeof k === 'string' && k !== 'self' && k !== 'globalThis');
+      const names = Reflect.ownKeys(globalThis).filter((k) =>
+        typeof k === 'string' && k !== 'self' && k !== 'globalThis');
       for (const name of names) {
         const target = globalThis[name];
         if (typeof target !== 'function') continue;
@@ -114,7 +118,8 @@ async fn hostile_arguments_are_errors_and_never_the_end_of_a_cordon() {
           try { await Promise.race([new target(a, b), null]); } catch { count++; }
         }
         for (const key of Reflect.ownKeys(target.prototype ?? {})) for (const self of evil) {
-          try { const f = target.prototype[key]; if (typeof f === 'function') f.call(self, self, evil[13]); }
+          try { const f = target.prototype[key];
+            if (typeof f === 'function') f.call(self, self, evil[13]); }
           catch { count++; }
         }
       }

@@ -114,7 +114,8 @@ async fn an_event_of_the_former_version_is_finished_by_it() {
 async fn more_events_than_may_wait_are_told_to_come_back() {
     let host = Host::new().start().await;
     // A hundred run at once and a hundred wait; nobody is let go before `/go`.
-    let body = "if (new URL(request.url).pathname === '/go') { for (const go of globalThis.gos) go(); return new Response(); }
+    let body = "if (new URL(request.url).pathname === '/go') {
+      for (const go of globalThis.gos) go(); return new Response(); }
         const keep = setInterval(() => {}, 1000);
         await new Promise((resolve) => (globalThis.gos ??= []).push(resolve));
         clearInterval(keep);

@@ -50,7 +50,8 @@ async fn waiting(host: &Host) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_ran_in_a_cordon_that_died_unexplained_starts_apart_once() {
     let host = Host::new().start().await;
-    let body = "if (new URL(request.url).pathname === '/wait') { console.log('waits'); await scheduler.wait(1e6); }
+    let body = "if (new URL(request.url).pathname === '/wait') { console.log('waits');
+      await scheduler.wait(1e6); }
         return new Response('ok');";
     host.deploy(TENANT, &handler(body)).await;
     let post = host.request(TENANT, "POST", "/wait").body("x").sent().await;

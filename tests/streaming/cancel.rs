@@ -6,7 +6,8 @@ use crate::host::{Chunk, Host, SOON, moment, within};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_aborts_the_signal_and_work_put_aside_still_ends() {
     let host = Host::new().start().await;
-    let body = "request.signal.addEventListener('abort', () => console.log('aborted', request.signal.reason.name));
+    let body = "request.signal.addEventListener('abort', () => console.log('aborted',
+      request.signal.reason.name));
         ctx.waitUntil((async () => { await scheduler.wait(200); console.log('finished'); })());
         return new Response(new ReadableStream({
           async pull(c) { c.enqueue(new Uint8Array(1000)); await scheduler.wait(5); },
@@ -106,7 +107,8 @@ async fn a_request_that_breaks_off_is_an_error_to_its_reader() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_response_whose_body_nobody_reads_any_more_frees_its_slot() {
     let host = Host::new().start().await;
-    let body = "return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(65536)); } }));";
+    let body = "return new Response(new ReadableStream({ pull(c) {
+      c.enqueue(new Uint8Array(65536)); } }));";
     host.deploy(TENANT, &handler(body)).await;
     // More than an isolate runs at once: each has to be given back.
     for _ in 0..150 {

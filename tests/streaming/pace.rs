@@ -59,7 +59,8 @@ async fn a_worker_that_does_not_read_stops_its_client() {
     let body = "const reader = request.body.getReader(); let size = 0;
         const first = await reader.read(); size += first.value.length;
         await scheduler.wait(300);
-        for (;;) { const { value, done } = await reader.read(); if (done) break; size += value.length; }
+        for (;;) { const { value, done } = await reader.read(); if (done) break;
+          size += value.length; }
         return new Response(`${size}`);";
     host.deploy(TENANT, &handler(body)).await;
     let mut sending = host.request(TENANT, "POST", "/").start().await;

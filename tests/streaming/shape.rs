@@ -85,7 +85,8 @@ async fn a_body_goes_through_in_each_way_as_it_came() {
         }
         if (path === '/bytes') return new Response(await request.arrayBuffer());
         if (path === '/blob') return new Response(await request.blob());
-        if (path === '/tee') { const [a, b] = request.body.tee(); ctx.waitUntil(a.cancel()); return new Response(b); }
+        if (path === '/tee') { const [a, b] = request.body.tee(); ctx.waitUntil(a.cancel());
+          return new Response(b); }
         throw new Error(path);";
     host.deploy(TENANT, &handler(body)).await;
     for size in [0, 1, 65_535, 65_536, 65_537, 1 << 20, 5_000_003] {

@@ -17,6 +17,8 @@ use super::watchdog::{Verdict, Watch};
 pub(crate) const YOUNG_BYTES_MAX: usize = 3 << 19;
 /// What a heap may grow past its limit while the offender is being ended, at least.
 const HEADROOM_BYTES_MIN: usize = 32 << 20;
+/// How many times its limit a heap may reach in code that does not yield.
+const HEAP_GROWTH_MAX: usize = 4;
 
 /// The bytes that an isolate may use.
 pub(crate) struct Budget {
@@ -84,19 +86,15 @@ pub(crate) fn measured(statistics: &v8::HeapStatistics, external: usize) {
     });
 }
 
-/// What the engine is to take as the new limit when its heap reaches `current`: enough to get
-/// out of what it is doing, since it aborts the process otherwise.
-fn with_headroom(current: usize) -> usize {
-    current.saturating_add((current / 2).max(HEADROOM_BYTES_MIN))
-}
-
 /// Called by the engine when the heap is about to reach `current`: condemns the isolate, and
-/// returns what the heap may grow to while that takes effect.
+/// returns what the heap may grow to while that takes effect, since the engine ends the process
+/// if it has no room to get out of what it is doing. Past a few times the limit that is right.
 pub(crate) fn near_limit(current: usize) -> usize {
-    HERE.with_borrow(|here| {
-        if let Some((_, watch)) = here {
-            watch.condemn(Verdict::Memory);
-        }
+    let most = HERE.with_borrow(|here| {
+        let (budget, watch) = here.as_ref()?;
+        watch.condemn(Verdict::Memory);
+        Some(budget.bytes_max.saturating_mul(HEAP_GROWTH_MAX).max(HEADROOM_BYTES_MIN))
     });
-    with_headroom(current)
+    let wanted = current.saturating_add((current / 2).max(HEADROOM_BYTES_MIN));
+    wanted.min(most.unwrap_or(wanted)).max(current)
 }

@@ -17,8 +17,9 @@ use crate::sys::CpuClock;
 
 /// How often running isolates are looked at.
 const TICK: Duration = Duration::from_millis(5);
-/// CPU time past its limit after which an isolate that does not yield is reported as stuck.
-const STUCK_NS: u64 = 1_000_000_000;
+/// CPU time past its limit after which an isolate that does not yield is reported as stuck: the
+/// cordon goes with it, and the engine's parsers take seconds over what memory can hold.
+const STUCK_NS: u64 = 5_000_000_000;
 
 /// Why an isolate was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
