@@ -1,9 +1,9 @@
 //! One thread per cordon that ends code which uses more CPU time than it may.
 //!
-//! While no isolate runs code, the thread sleeps without a timer. While one does, it looks every
-//! few milliseconds at the CPU clock of each thread that runs, and asks the engine again at every
-//! look until the isolate yields: an error's conversion can swallow one request. Memory of code
-//! that runs on is looked at on the way.
+//! While no isolate has run code for a second, the thread sleeps without a timer. Otherwise it
+//! looks every few milliseconds at the CPU clock of each thread that runs, and asks the engine
+//! again at every look until the isolate yields: an error's conversion can swallow one request.
+//! Memory of code that runs on is looked at on the way.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -17,6 +17,8 @@ use crate::sys::CpuClock;
 
 /// How often running isolates are looked at.
 const TICK: Duration = Duration::from_millis(5);
+/// Looks without code having run before the watchdog sleeps: waking it costs as much as a request.
+const QUIET_TICKS: u32 = 200;
 /// CPU time past its limit after which an isolate that does not yield is reported as stuck: the
 /// cordon goes with it, and the engine's parsers take seconds over what memory can hold.
 const STUCK_NS: u64 = 5_000_000_000;
@@ -121,6 +123,8 @@ impl Watch {
 /// What the watchdog watches: the isolates of this process, with the number of each.
 static WATCHED: Mutex<Vec<(u64, Weak<Watch>)>> = Mutex::new(Vec::new());
 static ASLEEP: AtomicBool = AtomicBool::new(false);
+/// Whether code ran since the last look.
+static RAN: AtomicBool = AtomicBool::new(false);
 static WATCHDOG: OnceLock<Thread> = OnceLock::new();
 
 fn watched() -> MutexGuard<'static, Vec<(u64, Weak<Watch>)>> {
@@ -145,18 +149,22 @@ pub(crate) fn start(stuck: impl Fn(u64) + Send + 'static) -> std::io::Result<()>
 }
 
 fn run(stuck: &impl Fn(u64)) {
+    let mut quiet = 0;
     loop {
-        if look_at_all(stuck) {
-            std::thread::park_timeout(TICK);
+        std::thread::park_timeout(TICK);
+        let ran = RAN.swap(false, Ordering::Relaxed) | look_at_all(stuck);
+        quiet = if ran { 0 } else { quiet + 1 };
+        if quiet < QUIET_TICKS {
             continue;
         }
         ASLEEP.store(true, Ordering::SeqCst);
-        // An isolate that was armed before the store above was seen by this look, one armed
+        // An isolate that was armed before the store above is seen by this look, one armed
         // after it sees the store and wakes this thread.
         if !look_at_all(stuck) {
             std::thread::park();
         }
         ASLEEP.store(false, Ordering::SeqCst);
+        quiet = 0;
     }
 }
 
@@ -177,6 +185,7 @@ fn look_at_all(stuck: &impl Fn(u64)) -> bool {
 }
 
 fn wake() {
+    RAN.store(true, Ordering::Relaxed);
     std::sync::atomic::fence(Ordering::SeqCst);
     if ASLEEP.load(Ordering::Relaxed)
         && let Some(thread) = WATCHDOG.get()
