@@ -11,7 +11,7 @@ use bindery_wire::control::FromCordon;
 use bindery_wire::{IsolateNumber, limits};
 
 use super::control::Control;
-use crate::isolate::blank::Blank;
+use crate::isolate::blank::{self, Blank, Wanted};
 use crate::isolate::host;
 use crate::sys;
 
@@ -75,7 +75,8 @@ impl Pool {
         let shared = self.shared.clone();
         spawn(move || {
             let (sender, receiver) = sync_channel(1);
-            live(&shared, limits::DEFAULT.memory_bytes_max, || shared.wait(sender, &receiver));
+            let make = || Blank::make(limits::DEFAULT.memory_bytes_max, Wanted::Later);
+            live(&shared, make, || shared.wait(sender, &receiver));
         })
     }
 
@@ -94,7 +95,8 @@ impl Pool {
     /// Makes an isolate for a job.
     pub(super) fn make_for(&self, job: Job, memory_bytes_max: u64) -> io::Result<()> {
         let shared = self.shared.clone();
-        spawn(move || live(&shared, memory_bytes_max, || Some(job)))
+        let make = move || Blank::make(memory_bytes_max, Wanted::Now);
+        spawn(move || live(&shared, make, || Some(job)))
     }
 }
 
@@ -129,7 +131,11 @@ fn spawn(life: impl FnOnce() + Send + 'static) -> io::Result<()> {
 }
 
 /// The life of a thread: a blank isolate, its job, and the end of both.
-fn live(shared: &Shared, memory_bytes_max: u64, job: impl FnOnce() -> Option<Job>) {
+fn live(
+    shared: &Shared,
+    make: impl FnOnce() -> Result<Blank, blank::Error>,
+    job: impl FnOnce() -> Option<Job>,
+) {
     let built = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -139,7 +145,7 @@ fn live(shared: &Shared, memory_bytes_max: u64, job: impl FnOnce() -> Option<Job
         return say("no runtime for an isolate");
     };
     let entered = engine.enter();
-    let blank = match Blank::make(memory_bytes_max) {
+    let blank = match make() {
         Ok(blank) => blank,
         Err(error) => return say(&error.to_string()),
     };

@@ -29,6 +29,15 @@ pub(crate) enum Error {
     Snapshot,
 }
 
+/// When an isolate is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Somebody waits for it: the first request is as good a warm-up as another.
+    Now,
+    /// There is time to warm it up.
+    Later,
+}
+
 /// An isolate that waits for its code.
 pub(crate) struct Blank {
     pub(crate) runtime: JsRuntime,
@@ -40,7 +49,7 @@ pub(crate) struct Blank {
 
 impl Blank {
     /// Makes one on this thread, which must have entered a tokio runtime.
-    pub(crate) fn make(memory_bytes_max: u64) -> Result<Self, Error> {
+    pub(crate) fn make(memory_bytes_max: u64, wanted: Wanted) -> Result<Self, Error> {
         let budget = Budget::new(memory_bytes_max);
         let (extensions, door) = bindery_js_api::for_isolate(Door::new());
         let options = RuntimeOptions {
@@ -62,7 +71,9 @@ impl Blank {
         modules::set_workers(workers);
         let mut blank = Self { runtime, context, entries, door, budget };
         blank.close();
-        blank.warm_up();
+        if wanted == Wanted::Later {
+            blank.warm_up();
+        }
         Ok(blank)
     }
 

@@ -6,6 +6,7 @@
 //! nothing can end any more.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -47,7 +48,9 @@ pub(crate) fn run(
     let handle = blank.runtime.v8_isolate().thread_safe_handle();
     let watch = watchdog::watch(number, handle).ok_or(Gone)?;
     memory::guard(blank.runtime.v8_isolate(), &blank.budget, &watch);
-    let socket = Arc::new(socket);
+    let socket = UnixStream::from(socket);
+    socket.set_read_timeout(Some(IDLE)).map_err(|_| Gone)?;
+    let socket = Arc::new(OwnedFd::from(socket));
     let mut line = Line::new(socket.clone());
     let own = socket.clone();
     if let Ok(mut door) = blank.door.open() {
@@ -60,6 +63,7 @@ pub(crate) fn run(
     let mut host = Host {
         socket,
         cpu_ns: watch.cpu_ns(),
+        runs: None,
         blank,
         watch,
         engine_busy: false,
@@ -83,6 +87,8 @@ struct Host {
     watch: Arc<Watch>,
     /// The reading of the thread's CPU clock up to which time is charged.
     cpu_ns: u64,
+    /// The event that the time since then belongs to.
+    runs: Option<u32>,
     /// The engine has work of its own: an algorithm, a compilation.
     engine_busy: bool,
     condemned: bool,
@@ -99,7 +105,7 @@ impl Host {
         let frame = loop {
             match line.next()? {
                 Some(frame) => break frame,
-                None => line.wait(None).map(|_| ())?,
+                None => line.wait(None)?,
             }
         };
         let Ok(Down::Start(code)) = codec::read(frame) else { return Err(Gone) };
@@ -131,6 +137,7 @@ impl Host {
             self.fire_timers();
             self.run_engine(&mut Context::from_waker(Waker::noop()));
             self.find_hung();
+            self.charge();
             self.say_ended()?;
             self.flush()?;
             // A condemned isolate is told to stop too: what was sent to it before it said so is
@@ -154,9 +161,9 @@ impl Host {
     /// while first gives memory back; after that it waits without any timer.
     fn wait(&mut self, line: &mut Line) -> Result<(), Gone> {
         let timer = self.open()?.timers.next_at();
-        let idle = self.served.then(|| Instant::now() + IDLE);
-        let came = line.wait(timer.or(idle))?;
-        if !came && timer.is_none() && self.served {
+        if timer.is_some() || !self.served {
+            line.wait(timer)?;
+        } else if !line.wait_or_idle()? {
             self.served = false;
             self.send_compiled();
             self.blank.runtime.v8_isolate().low_memory_notification();
@@ -362,21 +369,28 @@ impl Host {
     }
 
     /// Lets the engine do what it has pending, and JavaScript go on with what came of it. The
-    /// time is charged to the oldest event: which one waited for it is not known here.
+    /// time is charged to the event that ran last, or to the oldest if the engine was busy
+    /// before: which one waited for it is not known here.
     fn run_engine(&mut self, cx: &mut Context<'_>) {
         if self.ruined {
             self.engine_busy = false;
             return;
         }
-        let oldest = self.open().ok().and_then(|door| door.events.keys().min().copied());
-        self.arm(oldest);
+        let oldest = || self.open().ok().and_then(|door| door.events.keys().min().copied());
+        let event = if self.engine_busy { oldest() } else { self.runs };
+        self.arm(event);
         let options = PollEventLoopOptions::default();
         // An error here is one that our scripts have put into the log already.
         self.engine_busy = self.blank.runtime.poll_event_loop(cx, options).is_pending();
-        self.settle(oldest);
+        self.settle(event);
     }
 
+    /// Lets JavaScript run for an event until its CPU time is used up.
     fn arm(&mut self, event: Option<u32>) {
+        if self.runs != event {
+            self.charge();
+            self.runs = event;
+        }
         let Ok(mut door) = self.blank.door.open() else { return };
         door.tick(Instant::now());
         let limit = u64::from(door.limits.cpu_ms_max) * 1_000_000;
@@ -387,18 +401,29 @@ impl Host {
         self.watch.arm(self.cpu_ns + left);
     }
 
-    /// Charges the time since the last boundary, and acts on a breach.
+    /// JavaScript has come back: acts on a breach.
     fn settle(&mut self, event: Option<u32>) {
         self.watch.disarm();
-        let now = self.watch.cpu_ns();
-        let spent = now.saturating_sub(self.cpu_ns);
-        self.cpu_ns = now;
         if let Some(verdict) = self.watch.take_verdict() {
             self.blank.runtime.v8_isolate().cancel_terminate_execution();
             self.breach(event, verdict);
         }
+        if event.is_none() {
+            // Nobody's time.
+            self.cpu_ns = self.watch.cpu_ns();
+        }
+    }
+
+    /// Charges the time since the last reading of the clock to the event that ran. Reading it
+    /// costs as much as a small event, so it is read where the event changes, and not around
+    /// each piece of one.
+    fn charge(&mut self) {
+        let Some(event) = self.runs.take() else { return };
+        let now = self.watch.cpu_ns();
+        let spent = now.saturating_sub(self.cpu_ns);
+        self.cpu_ns = now;
         let Ok(mut door) = self.blank.door.open() else { return };
-        if let Some(state) = event.and_then(|event| door.events.get_mut(&event)) {
+        if let Some(state) = door.events.get_mut(&event) {
             state.cpu_ns += spent;
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Line {
 pub(crate) struct Gone;
 
 impl Line {
-    /// A line over a connected stream socket.
+    /// A line over a connected stream socket, whose read timeout is how long it takes to be idle.
     pub(crate) fn new(socket: Arc<OwnedFd>) -> Self {
         Self { socket, buffer: vec![0; READ_BYTES], start: 0, end: 0 }
     }
@@ -41,23 +41,25 @@ impl Line {
         Ok(self.buffer.get(from..self.start))
     }
 
-    /// Reads what is there now, without waiting. False if nothing is.
-    pub(crate) fn fill(&mut self) -> Result<bool, Gone> {
-        self.read(RecvFlags::DONTWAIT)
+    /// Reads what is there now, without waiting.
+    pub(crate) fn fill(&mut self) -> Result<(), Gone> {
+        self.read(RecvFlags::DONTWAIT).map(|_| ())
     }
 
-    /// Waits until something can be read, or `until`, and reads it. False if the time came first.
-    pub(crate) fn wait(&mut self, until: Option<Instant>) -> Result<bool, Gone> {
-        let Some(until) = until else {
-            return self.read(RecvFlags::empty());
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(|_| Gone)?;
+    /// Waits until something can be read, or until the socket's read timeout, and reads it. False
+    /// if the time came first. This is one call less for each batch of frames than [`Line::wait`].
+    pub(crate) fn wait_or_idle(&mut self) -> Result<bool, Gone> {
+        self.read(RecvFlags::empty())
+    }
+
+    /// Waits until something can be read, or `until`, and reads it.
+    pub(crate) fn wait(&mut self, until: Option<Instant>) -> Result<(), Gone> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = left.map(Timespec::try_from).transpose().map_err(|_| Gone)?;
         let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
-        match poll(&mut polled, Some(&left)) {
-            Ok(0) => Ok(false),
+        match poll(&mut polled, left.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => Ok(()),
             Ok(_) => self.fill(),
-            Err(Errno::INTR) => Ok(false),
             Err(_) => Err(Gone),
         }
     }
