@@ -24,6 +24,8 @@ mod support;
 const HOST_BYTES: f64 = (4_u64 << 30) as f64;
 const REQUESTS_EACH: usize = 3_000;
 const CONNECTION_COUNT: usize = 16;
+/// Isolates that live before the measured ones are made.
+const FIRST_COUNT: usize = 4;
 
 /// How many of what one run makes.
 #[derive(Clone, Copy)]
@@ -33,7 +35,7 @@ struct Counts {
     tenants: usize,
 }
 
-/// Bytes of one contender: before any isolate, and with isolates.
+/// Bytes of one contender: with the first isolates, and with all.
 struct Crowd {
     before: f64,
     after: f64,
@@ -133,34 +135,44 @@ fn upload(server: &Bindery, count: usize, worker: &Worker) -> Result<()> {
     Ok(())
 }
 
-/// Makes so many isolates live with so many requests each, and lets them stand idle.
+/// Makes so many isolates live with so many requests each, and lets them stand idle. What is
+/// compared is a server in which [`FIRST_COUNT`] of them live already: what the first ones bring
+/// with them, such as pages of the program, the others share.
 fn crowd(
     (running, address): (&Running, SocketAddr),
     count: usize,
     requests_each: usize,
 ) -> Result<Crowd> {
-    let before = running.settled_bytes()? as f64;
-    let threads = process::thread_count(&running.family());
     let hosts: Vec<_> =
         (0..count).map(|number| http::get(&bindery::host(&tenant(number)), "/Ada")).collect();
-    for _ in 0..requests_each {
-        let seen = load::run(address, CONNECTION_COUNT.min(count), &hosts, &Plan::Once)?;
-        if seen.failure_count > 0 {
-            return Err(format!("{} of {count} requests failed", seen.failure_count).into());
-        }
-    }
+    let (first, others) = hosts.split_at(FIRST_COUNT);
+    ask(address, first, requests_each)?;
+    let before = running.settled_bytes()? as f64;
+    let threads = process::thread_count(&running.family());
+    ask(address, others, requests_each)?;
     let after = running.settled_bytes()? as f64;
     let threads_added = process::thread_count(&running.family()).saturating_sub(threads);
     Ok(Crowd { before, after, threads_added })
 }
 
+fn ask(address: SocketAddr, hosts: &[Vec<u8>], requests_each: usize) -> Result<()> {
+    let connections = CONNECTION_COUNT.min(hosts.len());
+    for _ in 0..requests_each {
+        let seen = load::run(address, connections, hosts, &Plan::Once)?;
+        if seen.failure_count > 0 {
+            return Err(format!("{} of {} requests failed", seen.failure_count, hosts.len()).into());
+        }
+    }
+    Ok(())
+}
+
 impl Crowd {
     fn each(&self, count: usize) -> f64 {
-        (self.after - self.before) / count as f64
+        (self.after - self.before) / (count - FIRST_COUNT) as f64
     }
 
     fn fit(&self, count: usize) -> f64 {
-        ((HOST_BYTES - self.before) / self.each(count)).floor()
+        ((HOST_BYTES - self.before) / self.each(count)).floor() + FIRST_COUNT as f64
     }
 
     fn row(&self, contender: &str, what: &str, count: usize) -> Vec<Value> {
