@@ -15,7 +15,7 @@ use crate::code::Code;
 use crate::line::{About, RequestId};
 
 /// Records of one ring.
-const COUNT_MAX: usize = 2_000;
+const COUNT_MAX: usize = 1_000;
 /// Bytes of text of one ring.
 const BYTES_MAX: usize = 1 << 20;
 
