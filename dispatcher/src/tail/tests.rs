@@ -78,7 +78,7 @@ fn a_flood_pushes_the_oldest_out_by_count_and_by_bytes() {
         log(&ring, "a", "[]");
     }
     let items = tail.read(T, None, None);
-    assert_eq!(items.len(), 2_000);
+    assert_eq!(items.len(), 1_000);
     assert_eq!(items.last().map(|item| item.seq), Some(1_000 + 2_999));
     for _ in 0..20 {
         log(&ring, "a", &format!("[{:?}]", "x".repeat(100_000)));
