@@ -1,7 +1,7 @@
 //! The configuration of a server. The doc comments are its manual.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use bindery_wire::limits::Lower;
@@ -45,12 +45,22 @@ pub struct Config {
 pub struct PoolConfig {
     /// Live isolates of all tenants, busy or idle. The least recently used idle one goes first.
     pub isolate_count_max: NonZeroU32,
+    /// Live isolates of one version: one, and more while it is busy. As many as cores if absent,
+    /// at least two.
+    pub version_isolate_count_max: Option<NonZeroU32>,
+    /// Bytes that all cordons together may hold. Idle isolates go before it is reached, and no
+    /// start passes it. Three quarters of what the machine or the control group has if absent.
+    pub memory_bytes_max: Option<NonZeroU64>,
     /// An isolate without an event for this long is let go.
     pub idle_ms: u32,
+    /// Blank isolates that wait in each cordon when there are no cold starts.
+    pub blank_count_min: u32,
     /// Blank isolates that wait in each cordon, at most; how many follows the cold starts.
     pub blank_count_max: u32,
     /// Bytes of modules that are kept in memory for the next start.
     pub code_bytes_max: u64,
+    /// Isolates after which a cordon is replaced: the engine keeps some bytes of each.
+    pub cordon_start_count_max: NonZeroU32,
 }
 
 impl Default for Config {
@@ -76,9 +86,13 @@ impl Default for PoolConfig {
     fn default() -> Self {
         Self {
             isolate_count_max: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
+            version_isolate_count_max: None,
+            memory_bytes_max: None,
             idle_ms: 10 * 60 * 1_000,
+            blank_count_min: 2,
             blank_count_max: 8,
             code_bytes_max: 256 << 20,
+            cordon_start_count_max: NonZeroU32::new(10_000).unwrap_or(NonZeroU32::MIN),
         }
     }
 }

@@ -101,6 +101,7 @@ pub(crate) fn watch_memory(isolate: &v8::IsolateHandle) {
 }
 
 unsafe extern "C" fn interrupted(isolate: v8::UnsafeRawIsolatePtr, _: *mut c_void) {
+    memory::interrupted();
     measure(isolate);
 }
 
@@ -112,6 +113,13 @@ fn measure(isolate: v8::UnsafeRawIsolatePtr) {
     // has them.
     let external = isolate.adjust_amount_of_external_allocated_memory(0);
     memory::measured(&isolate.get_heap_statistics(), usize::try_from(external).unwrap_or(0));
+}
+
+/// Gives memory that the allocator keeps for later back to the system.
+pub(crate) fn trim() {
+    // JUSTIFICATION: no safe wrapper asks the C library's allocator.
+    // SAFETY: it takes its own locks and no pointer.
+    unsafe { libc::malloc_trim(0) };
 }
 
 // ---- Modules -----------------------------------------------------------------------------------
@@ -203,6 +211,29 @@ impl CpuClock {
         u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
             + u64::try_from(time.tv_nsec).unwrap_or(0)
     }
+}
+
+// ---- Priority ----------------------------------------------------------------------------------
+
+/// How the calling thread is scheduled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schedule {
+    /// By its nice value.
+    Normal,
+    /// When nobody else wants the processor.
+    Idle,
+}
+
+/// Has the calling thread scheduled so; false if the kernel denies it.
+pub(crate) fn schedule(how: Schedule) -> bool {
+    let policy = match how {
+        Schedule::Normal => libc::SCHED_OTHER,
+        Schedule::Idle => libc::SCHED_IDLE,
+    };
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // JUSTIFICATION: no safe wrapper sets a policy.
+    // SAFETY: 0 is the calling thread, and the pointer is to a local.
+    unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) == 0 }
 }
 
 // ---- Line --------------------------------------------------------------------------------------

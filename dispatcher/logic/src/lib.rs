@@ -4,7 +4,9 @@
 pub mod blame;
 pub mod failure;
 pub mod fair;
+pub mod grow;
 pub mod header;
 pub mod live;
+pub mod memory;
 pub mod place;
 pub mod route;

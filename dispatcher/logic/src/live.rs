@@ -1,43 +1,45 @@
 //! Which idle isolates are let go.
 
-/// How many isolates are kept, and for how long.
+/// An idle isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
-    /// Isolates at once, busy or idle.
-    pub count_max: usize,
-    /// How long an isolate may be idle.
+pub struct Idle {
+    /// Since when.
+    pub since_ms: u64,
+    /// How long it may be.
     pub idle_ms_max: u64,
 }
 
 /// Which of the idle isolates go now: those idle for too long, and the longest idle of the rest
-/// while there are more than `count_max`. `idle` holds, for each, since when it is idle; the
-/// result holds places in it.
-pub fn evicted(idle: &[u64], live_count: usize, keep: Keep, now_ms: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..idle.len()).collect();
-    let since = |place: &usize| idle.get(*place).copied().unwrap_or(u64::MAX);
-    order.sort_by_key(since);
-    let over = live_count.saturating_sub(keep.count_max);
-    let expired =
-        order.partition_point(|place| now_ms.saturating_sub(since(place)) >= keep.idle_ms_max);
-    order.truncate(expired.max(over));
-    order
+/// until `over` have gone. The result holds places in `idle`.
+pub fn evicted(idle: &[Idle], over: usize, now_ms: u64) -> Vec<usize> {
+    let mut order: Vec<(usize, &Idle)> = idle.iter().enumerate().collect();
+    order.sort_by_key(|(_, idle)| idle.since_ms);
+    let expired = |idle: &Idle| now_ms.saturating_sub(idle.since_ms) >= idle.idle_ms_max;
+    let (expired, rest): (Vec<_>, Vec<_>) = order.into_iter().partition(|(_, i)| expired(i));
+    let more = over.saturating_sub(expired.len());
+    expired.into_iter().chain(rest.into_iter().take(more)).map(|(place, _)| place).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KEEP: Keep = Keep { count_max: 3, idle_ms_max: 100 };
-
-    #[test]
-    fn what_is_idle_for_too_long_goes() {
-        assert_eq!(evicted(&[950, 900, 901], 3, KEEP, 1_000), [1]);
-        assert!(evicted(&[], 3, KEEP, 1_000).is_empty());
+    fn idle(since_ms: u64) -> Idle {
+        Idle { since_ms, idle_ms_max: 100 }
     }
 
     #[test]
-    fn over_the_count_the_longest_idle_go_first_and_busy_ones_stay() {
-        assert_eq!(evicted(&[990, 980, 999], 5, KEEP, 1_000), [1, 0]);
-        assert_eq!(evicted(&[990], 50, KEEP, 1_000), [0]);
+    fn what_is_idle_for_too_long_goes() {
+        assert_eq!(evicted(&[950, 900, 901].map(idle), 0, 1_000), [1]);
+        assert!(evicted(&[], 0, 1_000).is_empty());
+        let soon = Idle { since_ms: 980, idle_ms_max: 10 };
+        assert_eq!(evicted(&[idle(950), soon], 0, 1_000), [1], "each by its own time");
+    }
+
+    #[test]
+    fn of_too_many_the_longest_idle_go_first_and_busy_ones_stay() {
+        assert_eq!(evicted(&[990, 980, 999].map(idle), 2, 1_000), [1, 0]);
+        assert_eq!(evicted(&[990].map(idle), 50, 1_000), [0]);
+        assert_eq!(evicted(&[990, 900].map(idle), 1, 1_000), [1], "who goes anyway counts");
     }
 }

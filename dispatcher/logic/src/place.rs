@@ -9,6 +9,19 @@ pub struct Load {
     pub open: bool,
     /// Isolates in it.
     pub isolate_count: u32,
+    /// Bytes that it held when that was last measured.
+    pub memory_bytes: u64,
+}
+
+/// What an isolate weighs beside the memory that was measured.
+const ISOLATE_BYTES: u64 = 4 << 20;
+/// By how much a tenant's first cordon may be fuller than another, beside a quarter of that.
+const SLACK_BYTES: u64 = 4 * ISOLATE_BYTES;
+
+impl Load {
+    fn bytes(&self) -> u64 {
+        self.memory_bytes.saturating_add(u64::from(self.isolate_count) * ISOLATE_BYTES)
+    }
 }
 
 /// Cordons that one tenant's isolates are spread over: few, so that a death touches few tenants,
@@ -17,18 +30,21 @@ pub fn spread(cordon_count: usize) -> usize {
     if cordon_count < 4 { 1 } else { 2 }
 }
 
-/// The place of the cordon that takes the next isolate of `tenant`: the least loaded of the
-/// tenant's own, and of all others only while none of its own is open.
+/// The place of the cordon that takes the next isolate of `tenant`: the first of the tenant's
+/// own, where it was before and is again after a restart, unless another of its own is much less
+/// loaded; and the least loaded of all others only while none of its own is open.
 pub fn choose(tenant: TenantId, loads: &[Load]) -> Option<usize> {
     let mut order: Vec<usize> = (0..loads.len()).collect();
     order.sort_by_key(|place| std::cmp::Reverse(weight(tenant, *place)));
     let (own, others) = order.split_at(spread(loads.len()).min(order.len()));
+    let of = |place: &usize| loads.get(*place).filter(|load| load.open).map(Load::bytes);
     let least = |places: &[usize]| {
-        let open = |place: &&usize| loads.get(**place).is_some_and(|load| load.open);
-        let count = |place: &&usize| loads.get(**place).map_or(u32::MAX, |load| load.isolate_count);
-        places.iter().filter(open).min_by_key(count).copied()
+        places.iter().filter_map(|place| Some((of(place)?, *place))).min_by_key(|(bytes, _)| *bytes)
     };
-    least(own).or_else(|| least(others))
+    let Some((least_bytes, least_own)) = least(own) else { return Some(least(others)?.1) };
+    let bearable = least_bytes.saturating_add(least_bytes / 4).saturating_add(SLACK_BYTES);
+    let first = own.first().filter(|first| of(first).is_some_and(|bytes| bytes <= bearable));
+    Some(first.copied().unwrap_or(least_own))
 }
 
 /// Rendezvous hashing: a cordon that comes or goes moves only its own tenants.
@@ -39,22 +55,50 @@ fn weight(tenant: TenantId, place: usize) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Blank isolates that wait in each cordon at least.
-pub const WAITING_MIN: u32 = 2;
-/// Blank isolates that wait in each cordon at most.
-pub const WAITING_MAX: u32 = 16;
+/// How many blank isolates wait in each cordon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// At least, unless that is more than at most.
+    pub count_min: u32,
+    /// At most.
+    pub count_max: u32,
+}
 
-/// How many blank isolates a cordon keeps waiting, given its cold starts in the last second and
-/// the average of the seconds before: enough for a quarter of a second at the higher rate.
-pub fn waiting_count(last_second: u32, average: u32) -> u32 {
-    (WAITING_MIN + last_second.max(average) / 4).min(WAITING_MAX)
+/// Cold starts of one cordon per second: it follows a storm at once, and forgets it slowly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rate {
+    this_second: u32,
+    /// The average of the seconds before, in 1/256.
+    average_x256: u64,
+}
+
+impl Rate {
+    /// One more cold start.
+    pub fn started(&mut self) {
+        self.this_second = self.this_second.saturating_add(1);
+    }
+
+    /// A second is over.
+    pub fn tick(&mut self) {
+        let last = u64::from(self.this_second) << 8;
+        self.average_x256 = ((self.average_x256 * 7 + last) / 8).max(last);
+        self.this_second = 0;
+    }
+
+    /// How many blank isolates wait at this rate: enough for a quarter of a second.
+    pub fn waiting_count(&self, bounds: Waiting) -> u32 {
+        let average = u32::try_from(self.average_x256 >> 8).unwrap_or(u32::MAX);
+        let more = self.this_second.max(average) / 4;
+        bounds.count_min.saturating_add(more).min(bounds.count_max)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OPEN: Load = Load { open: true, isolate_count: 0 };
+    const OPEN: Load = Load { open: true, isolate_count: 0, memory_bytes: 0 };
+    const BOUNDS: Waiting = Waiting { count_min: 2, count_max: 16 };
 
     #[test]
     fn a_tenant_stays_in_its_cordon_and_tenants_spread() {
@@ -93,9 +137,45 @@ mod tests {
     }
 
     #[test]
-    fn the_pool_follows_the_rate_within_bounds() {
-        assert_eq!(waiting_count(0, 0), WAITING_MIN);
-        assert_eq!(waiting_count(20, 3), 7);
-        assert_eq!(waiting_count(0, 1_000_000), WAITING_MAX);
+    fn memory_weighs_too_and_small_differences_move_nobody() {
+        let tenant = TenantId(7);
+        let first = choose(tenant, &[OPEN; 8]).expect("open");
+        let mut loads = [Load { memory_bytes: 400 << 20, ..OPEN }; 8];
+        loads[first].memory_bytes = 450 << 20;
+        assert_eq!(choose(tenant, &loads), Some(first));
+        loads[first].memory_bytes = 800 << 20;
+        assert_ne!(choose(tenant, &loads), Some(first));
+    }
+
+    #[test]
+    fn the_pool_grows_within_the_second_of_a_storm_and_shrinks_when_it_is_over() {
+        let mut rate = Rate::default();
+        assert_eq!(rate.waiting_count(BOUNDS), 2);
+        (0..20).for_each(|_| rate.started());
+        assert_eq!(rate.waiting_count(BOUNDS), 7, "before the second is over");
+        rate.tick();
+        assert_eq!(rate.waiting_count(BOUNDS), 7);
+        let mut seconds = 0;
+        while rate.waiting_count(BOUNDS) > 2 {
+            rate.tick();
+            seconds += 1;
+        }
+        assert!((5..30).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn the_pool_stays_within_its_bounds() {
+        let mut rate = Rate::default();
+        (0..1_000_000).for_each(|_| rate.started());
+        assert_eq!(rate.waiting_count(BOUNDS), 16);
+        rate.tick();
+        assert_eq!(rate.waiting_count(BOUNDS), 16);
+        assert_eq!(rate.waiting_count(Waiting { count_min: 2, count_max: 0 }), 0);
+        rate = Rate::default();
+        for _ in 0..100 {
+            rate.started();
+            rate.tick();
+        }
+        assert_eq!(rate.waiting_count(BOUNDS), 2, "a start now and then needs no more");
     }
 }

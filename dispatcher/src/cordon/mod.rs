@@ -2,10 +2,12 @@
 //!
 //! One thread starts and supervises all of them and lives as long as the server, because the
 //! kernel ends a cordon with the thread that made it. A cordon that dies is replaced; whoever
-//! killed it starts next in a cordon of its own. The rest of the dispatcher asks for a [`Cordon`]
+//! killed it starts next in a cordon of its own. One that has started many isolates is replaced
+//! too, by one that is ready before it closes. The rest of the dispatcher asks for a [`Cordon`]
 //! and gives it the end of a line.
 
 mod control;
+mod memory;
 mod process;
 mod quarantine;
 mod supervisor;
@@ -14,10 +16,10 @@ pub use process::{Cordon, Guest};
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bindery_logic::place::{self, Load};
+use bindery_logic::place::{self, Load, Rate, Waiting};
 use bindery_wire::IsolateNumber;
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,8 +37,10 @@ pub struct Config {
     pub count: usize,
     /// Takes cordons whose sandbox is not complete.
     pub unsandboxed: bool,
-    /// Blank isolates that wait in each, at most.
-    pub blank_count_max: u32,
+    /// How many blank isolates wait in each.
+    pub blanks: Waiting,
+    /// Isolates after which one is replaced.
+    pub start_count_max: u32,
 }
 
 /// Why there is no cordon.
@@ -67,6 +71,7 @@ struct Inner {
     config: Config,
     clock: Clock,
     places: Mutex<Vec<Place>>,
+    all: Mutex<Vec<Weak<Cordon>>>,
     book: Book,
     orders: mpsc::Sender<Order>,
     next_cordon: AtomicU64,
@@ -78,9 +83,7 @@ struct Inner {
 #[derive(Clone, Default)]
 struct Place {
     cordon: Option<Arc<Cordon>>,
-    /// Cold starts since the last tick, and their average per tick.
-    starts: u32,
-    average: u32,
+    rate: Rate,
     waiting_asked: u32,
 }
 
@@ -104,6 +107,7 @@ impl Cordons {
             config,
             clock,
             places: Mutex::new(vec![Place::default(); count]),
+            all: Mutex::default(),
             book: Book::default(),
             orders,
             next_cordon: AtomicU64::new(1),
@@ -143,7 +147,8 @@ impl Cordons {
         let loads: Vec<Load> = places.iter().map(Place::load).collect();
         let chosen = place::choose(code.tenant, &loads).and_then(|at| places.get_mut(at));
         let Some(chosen) = chosen else { return Err(Error::Closed { after_ms: 200 }) };
-        chosen.starts += 1;
+        chosen.rate.started();
+        chosen.fit(self.0.config.blanks);
         chosen.cordon.clone().ok_or(Error::Closed { after_ms: 200 })
     }
 
@@ -157,9 +162,9 @@ impl Cordons {
     pub fn tick(&self) {
         let now = self.0.clock.now();
         self.0.book.tick(now);
-        let max = self.0.config.blank_count_max;
         for place in self.places().iter_mut() {
-            place.tick(max);
+            place.rate.tick();
+            place.fit(self.0.config.blanks);
         }
     }
 
@@ -173,6 +178,11 @@ impl Cordons {
         let places = self.places();
         let running = places.iter().filter_map(|place| place.cordon.as_ref());
         running.map(|cordon| cordon.status()).collect()
+    }
+
+    /// How many isolates were ever asked for.
+    pub fn start_count(&self) -> u64 {
+        self.0.next_isolate.load(Ordering::Relaxed) - 1
     }
 
     /// How many cordons died without being told to.
@@ -201,15 +211,14 @@ impl Cordons {
 impl Place {
     fn load(&self) -> Load {
         match &self.cordon {
-            Some(cordon) => Load { open: cordon.is_open(), isolate_count: cordon.isolate_count() },
-            None => Load { open: false, isolate_count: 0 },
+            Some(cordon) => cordon.load(),
+            None => Load { open: false, isolate_count: 0, memory_bytes: 0 },
         }
     }
 
-    fn tick(&mut self, max: u32) {
-        let wanted = place::waiting_count(self.starts, self.average).min(max);
-        self.average = (self.average * 7 + self.starts) / 8;
-        self.starts = 0;
+    /// Has as many blank isolates wait as the rate of starts wants.
+    fn fit(&mut self, bounds: Waiting) {
+        let wanted = self.rate.waiting_count(bounds);
         if wanted != self.waiting_asked
             && let Some(cordon) = &self.cordon
         {

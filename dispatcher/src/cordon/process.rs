@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bindery_logic::blame::{self, Blame};
+use bindery_logic::place::Load;
 use bindery_wire::IsolateNumber;
 use bindery_wire::control::{FromCordon, ToCordon};
 use rustix::pipe::PipeFlags;
@@ -18,6 +19,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::{Notify, oneshot};
 
 use super::control::{Control, Inbox};
+use super::memory::Resident;
 use super::{Config, Error, Status};
 use crate::line::Line;
 
@@ -25,8 +27,6 @@ use crate::line::Line;
 const READY_IN: Duration = Duration::from_secs(30);
 /// How long the notes of a dead cordon are waited for.
 const NOTES_IN: Duration = Duration::from_millis(500);
-/// A cordon is replaced after this many isolates: the engine keeps some bytes of each.
-const START_COUNT_MAX: u32 = 10_000;
 /// How readily the kernel ends a cordon when memory is short.
 const OOM_SCORE: &str = "500";
 const NOTE_BYTES: usize = 8;
@@ -41,6 +41,11 @@ pub struct Cordon {
     control: Control,
     guests: Mutex<Guests>,
     waiting: AtomicU32,
+    /// What it held before it had any isolate, and when that was last measured.
+    pub(super) base_bytes: u64,
+    memory_bytes: AtomicU64,
+    /// The engine keeps some bytes of each isolate ever made: after so many it is replaced.
+    start_count_max: u32,
     closed: AtomicBool,
     /// Whom the dispatcher itself found guilty.
     convicted: OnceLock<IsolateNumber>,
@@ -96,6 +101,7 @@ impl Running {
         let mut inbox = control.inbox()?;
         let first = tokio::time::timeout(READY_IN, inbox.next()).await;
         let engine = ready(config, first)?;
+        let base_bytes = Resident::of(pid).own_bytes;
         let cordon = Arc::new(Cordon {
             id,
             pid,
@@ -103,6 +109,9 @@ impl Running {
             control,
             guests: Mutex::default(),
             waiting: AtomicU32::new(0),
+            base_bytes,
+            memory_bytes: AtomicU64::new(base_bytes),
+            start_count_max: config.start_count_max,
             closed: AtomicBool::new(false),
             convicted: OnceLock::new(),
             kill: Notify::new(),
@@ -201,12 +210,12 @@ impl Cordon {
         let (ended, has_ended) = oneshot::channel();
         {
             let mut guests = self.guests();
-            if guests.dead {
+            if guests.dead || !self.is_open() {
                 return Err(Error::Closed { after_ms: 100 });
             }
             guests.isolates.insert(number, Guest { line: Arc::downgrade(line), ended });
             guests.starts += 1;
-            if guests.starts >= START_COUNT_MAX && !self.closed.swap(true, Ordering::Relaxed) {
+            if guests.starts == self.start_count_max {
                 self.retire.notify_one();
             }
         }
@@ -236,13 +245,24 @@ impl Cordon {
         self.kill.notify_one();
     }
 
-    /// Takes no more isolates, and lets those end that are there.
+    /// Takes no more isolates.
     pub(super) fn close(&self) {
+        // Behind the lock, so that whoever was let in before is seen by those who look next.
+        let _guests = self.guests();
         self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the isolates end that are there: those that are idle at once, the others after what
+    /// runs in them. `all` has those take no new events either.
+    pub(super) fn empty(&self, all: bool) {
         let lines: Vec<_> =
             self.guests().isolates.values().filter_map(|guest| guest.line.upgrade()).collect();
         for line in lines {
-            line.condemn();
+            if all {
+                line.condemn();
+            } else {
+                line.stop_if_idle();
+            }
         }
     }
 
@@ -252,6 +272,32 @@ impl Cordon {
 
     pub(super) fn isolate_count(&self) -> u32 {
         u32::try_from(self.guests().isolates.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn waiting_count(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.guests().dead
+    }
+
+    pub(super) fn load(&self) -> Load {
+        let memory_bytes = self.memory_bytes.load(Ordering::Relaxed);
+        Load { open: self.is_open(), isolate_count: self.isolate_count(), memory_bytes }
+    }
+
+    /// Measures what it holds.
+    pub(super) fn measure(&self) -> Resident {
+        let resident = Resident::of(self.pid);
+        self.memory_bytes.store(resident.own_bytes, Ordering::Relaxed);
+        resident
+    }
+
+    pub(super) fn trim(&self) {
+        if let Err(error) = self.control.send(&ToCordon::Trim, None) {
+            tracing::debug!(cordon = self.id, %error, "a cordon was not told to trim");
+        }
     }
 
     /// Whether it had an isolate and has none any more.
@@ -288,11 +334,30 @@ impl Cordon {
                 let _ = self.convicted.set(number);
                 return false;
             }
+            FromCordon::Held { number, held } => {
+                if let Some(line) = self.line_of(number) {
+                    line.set_held(held);
+                }
+            }
+            FromCordon::Usage { busy } => self.hear_usage(&busy),
             FromCordon::Probed { attempts } => {
                 tracing::info!(cordon = self.id, ?attempts, "a cordon was probed");
             }
         }
         true
+    }
+
+    fn line_of(&self, number: IsolateNumber) -> Option<Arc<Line>> {
+        self.guests().isolates.get(&number)?.line.upgrade()
+    }
+
+    fn hear_usage(&self, busy: &[(IsolateNumber, u32)]) {
+        let lines: Vec<_> =
+            self.guests().isolates.values().filter_map(|guest| guest.line.upgrade()).collect();
+        let busy: HashMap<_, _> = busy.iter().copied().collect();
+        for line in lines {
+            line.set_busy_permille(busy.get(&line.number()).copied().unwrap_or(0));
+        }
     }
 
     fn died(&self, notes: &[u64], told: bool) -> Death {

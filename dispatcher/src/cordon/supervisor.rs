@@ -15,6 +15,10 @@ use super::{Cordons, Error};
 const ALONE_COUNT_MAX: usize = 8;
 /// How often a cordon that ends with its isolates is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long isolates of a cordon that is being replaced may go on without being idle once.
+const IDLE_IN: Duration = Duration::from_secs(60);
+/// How long after a failure another one is started to replace it.
+const AGAIN_IN: Duration = Duration::from_secs(10);
 /// How long a cordon that is being replaced waits for its isolates.
 const CLOSE_IN: Duration = Duration::from_secs(3600);
 /// How long a quarantine cordon waits for the isolate it was made for.
@@ -99,27 +103,42 @@ struct Supervisor {
     ending: watch::Receiver<bool>,
 }
 
+/// How a cordon's time in its place ended.
+enum Stood {
+    Died(Option<Death>),
+    /// Another one is ready for the place.
+    Followed(Box<Running>),
+}
+
 impl Supervisor {
     async fn run(mut self, first: mpsc::Sender<Result<(), Error>>) {
         let mut first = Some(first);
         let mut deaths = 0;
         let mut closing = JoinSet::new();
-        while !*self.ending.borrow() {
-            let id = self.cordons.0.next_cordon.fetch_add(1, Ordering::Relaxed);
+        let mut next = None;
+        while next.is_some() || !*self.ending.borrow() {
             let born = Instant::now();
-            let pause = match self.start(id).await {
+            let started = match next.take() {
+                Some(running) => Ok(Some(running)),
+                None => self.start().await,
+            };
+            let pause = match started {
                 Ok(None) => break,
                 Ok(Some(running)) => {
                     if let Some(first) = first.take() {
                         let _ = first.send(Ok(())).await;
                     }
                     match self.stand(running, &mut closing).await {
-                        Some(death) => {
+                        Stood::Died(death) => {
                             let lived = born.elapsed().as_millis() >= u128::from(blame::LIVED_MS);
                             deaths = if lived { 1 } else { deaths + 1 };
-                            blame::restart_after_ms(deaths, death.culprit)
+                            let culprit = death.and_then(|death| death.culprit);
+                            blame::restart_after_ms(deaths, culprit)
                         }
-                        None => 0,
+                        Stood::Followed(running) => {
+                            next = Some(*running);
+                            0
+                        }
                     }
                 }
                 Err(error) => {
@@ -137,31 +156,33 @@ impl Supervisor {
     }
 
     /// A new cordon; absent if everything ends meanwhile.
-    async fn start(&mut self, id: u64) -> Result<Option<Running>, Error> {
+    async fn start(&self) -> Result<Option<Running>, Error> {
+        let mut ending = self.ending.clone();
         tokio::select! {
-            running = Running::start(&self.cordons.0.config, id) => running.map(Some),
-            _ = self.ending.wait_for(|ending| *ending) => Ok(None),
+            running = start(&self.cordons) => running.map(Some),
+            _ = ending.wait_for(|ending| *ending) => Ok(None),
         }
     }
 
-    /// Has a cordon in its place until it dies or has to be replaced; absent for the latter.
-    async fn stand(&mut self, running: Running, closing: &mut JoinSet<()>) -> Option<Death> {
+    /// Has a cordon in its place until it dies or another one takes over from it.
+    async fn stand(&self, running: Running, closing: &mut JoinSet<()>) -> Stood {
         let cordon = running.cordon.clone();
         self.fill(Some(&cordon));
         let mut running = tokio::task::spawn_local(running.run());
         let mut ending = self.ending.clone();
         let death = tokio::select! {
             death = &mut running => death.ok(),
-            () = cordon.retire.notified() => {
+            next = self.successor(&cordon) => {
+                self.fill(Some(&next.cordon));
+                cordon.close();
                 let (cordons, ending) = (self.cordons.clone(), self.ending.clone());
                 closing.spawn_local(async move {
-                    cordon.close();
-                    end_when_spent(&cordon, ending, CLOSE_IN).await;
+                    drain(&cordon, ending).await;
                     if let Ok(death) = running.await {
                         cordons.mourn(&death);
                     }
                 });
-                return None;
+                return Stood::Followed(Box::new(next));
             }
             _ = ending.wait_for(|ending| *ending) => {
                 cordon.kill();
@@ -172,7 +193,28 @@ impl Supervisor {
         if let Some(death) = &death {
             self.cordons.mourn(death);
         }
-        death
+        Stood::Died(death)
+    }
+
+    /// Waits until a cordon has to be replaced, and starts another one while it goes on.
+    async fn successor(&self, cordon: &Cordon) -> Running {
+        cordon.retire.notified().await;
+        loop {
+            match start(&self.cordons).await {
+                Ok(running) => {
+                    tracing::info!(
+                        from = cordon.pid(),
+                        to = running.cordon.pid(),
+                        "a cordon is replaced after many starts"
+                    );
+                    return running;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a cordon is not replaced yet");
+                    tokio::time::sleep(AGAIN_IN).await;
+                }
+            }
+        }
     }
 
     fn fill(&self, cordon: Option<&Arc<Cordon>>) {
@@ -180,7 +222,7 @@ impl Supervisor {
             place.cordon = cordon.cloned();
             // The pool is asked for anew, whatever the one before had.
             place.waiting_asked = 0;
-            place.tick(self.cordons.0.config.blank_count_max);
+            place.fit(self.cordons.0.config.blanks);
         }
     }
 
@@ -192,14 +234,37 @@ impl Supervisor {
     }
 }
 
+/// A new cordon, which counts among those that are measured.
+async fn start(cordons: &Cordons) -> Result<Running, Error> {
+    let id = cordons.0.next_cordon.fetch_add(1, Ordering::Relaxed);
+    let running = Running::start(&cordons.0.config, id).await?;
+    cordons.count_in(&running.cordon);
+    Ok(running)
+}
+
+/// Ends a cordon that takes no isolates any more. Those that are idle go at once, those that
+/// never are go after a while, and what runs in them is finished.
+async fn drain(cordon: &Cordon, ending: watch::Receiver<bool>) {
+    let since = Instant::now();
+    let emptied = async {
+        loop {
+            cordon.empty(since.elapsed() >= IDLE_IN);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = end_when_spent(cordon, ending, CLOSE_IN) => {}
+        () = emptied => {}
+    }
+}
+
 /// Runs a cordon for one isolate, and ends it with the isolate.
 async fn run_alone(
     cordons: Cordons,
     reply: oneshot::Sender<Result<Arc<Cordon>, Error>>,
     ending: watch::Receiver<bool>,
 ) {
-    let id = cordons.0.next_cordon.fetch_add(1, Ordering::Relaxed);
-    let running = match Running::start(&cordons.0.config, id).await {
+    let running = match start(&cordons).await {
         Ok(running) => running,
         Err(error) => {
             let _ = reply.send(Err(error));

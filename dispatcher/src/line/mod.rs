@@ -11,6 +11,7 @@ mod end;
 mod event;
 mod hear;
 mod io;
+mod load;
 mod outbox;
 mod permit;
 #[cfg(test)]
@@ -79,6 +80,7 @@ pub struct Line {
     /// When the last event began or ended, in milliseconds of the clock's elapsed time.
     used_ms: AtomicU64,
     events_ended: AtomicU64,
+    load: load::Load,
 }
 
 struct Table {
@@ -128,6 +130,7 @@ impl Line {
             table: Mutex::new(table),
             slots,
             events_ended: AtomicU64::new(0),
+            load: load::Load::default(),
         };
         (Arc::new(line), begun)
     }

@@ -1,12 +1,18 @@
-//! Which isolates live, and where: one per version and generation of a worker.
+//! Which isolates live, and where: one per version and generation of a worker, and more of it
+//! while it is busy and there is a core for them.
 //!
 //! A request for a version that is live costs one look-up. A cold start happens once, however
-//! many wait for it, and goes on if they go away; starts of several tenants take turns. Isolates
-//! go when they are idle for long, when there are too many, or when what they run is out of date.
+//! many wait for it, and goes on if they go away; starts of several tenants take turns, and each
+//! has room reserved before. Isolates go when they are idle for long, when there are too many or
+//! memory is short, or when what they run is out of date.
 
 mod compiled;
 mod error;
+mod find;
 mod gate;
+mod group;
+mod machine;
+mod room;
 mod start;
 mod sweep;
 
@@ -18,10 +24,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bindery_logic::memory::Account;
 use bindery_wire::frame::Started;
-use bindery_wire::limits::QUEUED_EVENT_COUNT_MAX;
 use bindery_wire::{IsolateNumber, TenantId, VersionId};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::code::Code;
@@ -29,11 +35,9 @@ use crate::config::PoolConfig;
 use crate::cordon::{Cordon, Cordons};
 use crate::line::Line;
 use crate::tail::Tail;
-use crate::tasks::Tasks;
 use gate::Gate;
-
-/// A version that did not start is not tried again for this long.
-const FAILED_FOR: Duration = Duration::from_secs(1);
+use group::{Group, Starting};
+use machine::Cores;
 
 /// What placement is made of.
 pub struct Parts {
@@ -57,13 +61,20 @@ struct Inner {
     parts: Parts,
     live: Mutex<Live>,
     gate: Gate,
+    /// Whoever waits for room: one at a time, in the order of the gate.
+    turn: tokio::sync::Mutex<()>,
+    /// An isolate has ended.
+    ended: Notify,
+    /// Isolates of one version at once.
+    group_count_max: usize,
 }
 
-#[derive(Default)]
 struct Live {
     entries: HashMap<Key, Entry>,
     /// Every isolate that has not ended, also those that take no events any more.
     isolates: HashMap<IsolateNumber, Isolate>,
+    memory: Account,
+    cores: Cores,
     ending: bool,
 }
 
@@ -78,12 +89,8 @@ struct Key {
 
 enum Entry {
     /// Some wait for the start's end.
-    Starting(watch::Sender<Option<Result<Ready, Failed>>>),
-    Live {
-        line: Arc<Line>,
-        /// Started for an upload and not used since: a change does not make it out of date.
-        trial: bool,
-    },
+    Starting(Starting),
+    Live(Group),
     /// It did not start; until when that stands.
     Failed(Failed, Duration),
 }
@@ -103,95 +110,56 @@ pub struct Ready {
     pub started: Arc<Started>,
 }
 
-enum Found {
-    Line(Arc<Line>),
-    Wait(watch::Receiver<Option<Result<Ready, Failed>>>),
+impl Live {
+    /// Isolates that take events.
+    fn open_count(&self) -> usize {
+        self.isolates.values().filter(|isolate| isolate.line.is_open()).count()
+    }
+
+    /// Forgets, of each version, the isolates that take no events any more.
+    fn tidy(&mut self) {
+        self.entries.retain(|_, entry| match entry {
+            Entry::Live(group) => group.tidy(),
+            Entry::Starting(_) | Entry::Failed(..) => true,
+        });
+    }
 }
 
 impl Placement {
     /// No isolates yet.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, live: Mutex::default(), gate: Gate::default() }))
-    }
-
-    /// The isolate that runs `code`, started if there is none. `tasks` runs its line. Cancel-safe.
-    pub async fn line(&self, code: &Arc<Code>, tasks: &Tasks) -> Result<Arc<Line>, Failed> {
-        match self.find(code, tasks, false)? {
-            Found::Line(line) => Ok(line),
-            Found::Wait(started) => wait(started).await.map(|ready| ready.line),
-        }
-    }
-
-    /// Starts `code` to see whether it does; the isolate stays for the first request. What is
-    /// live of the same version and generation already is taken as proof of nothing and replaced.
-    pub async fn trial(&self, code: &Arc<Code>, tasks: &Tasks) -> Result<Arc<Started>, Failed> {
-        let former = self.live().entries.remove(&Key::of(code));
-        if let Some(Entry::Live { line, .. }) = former {
-            line.condemn();
-        }
-        match self.find(code, tasks, true)? {
-            Found::Line(_) => Ok(Ready::started()),
-            Found::Wait(started) => wait(started).await.map(|ready| ready.started),
-        }
-    }
-
-    fn find(&self, code: &Arc<Code>, tasks: &Tasks, trial: bool) -> Result<Found, Failed> {
-        let key = Key::of(code);
-        let mut live = self.live();
-        if live.ending {
-            return Err(Failed::Overloaded { after_ms: 1_000 });
-        }
-        match live.entries.get_mut(&key) {
-            Some(Entry::Live { line, trial }) if line.is_open() => {
-                *trial = false;
-                return Ok(Found::Line(line.clone()));
-            }
-            Some(Entry::Starting(started)) => {
-                let most = QUEUED_EVENT_COUNT_MAX + code.limits.event_count_max as usize;
-                if started.receiver_count() >= most {
-                    return Err(Failed::Overloaded { after_ms: 1_000 });
-                }
-                return Ok(Found::Wait(started.subscribe()));
-            }
-            Some(Entry::Failed(failed, until)) if self.0.parts.clock.elapsed() < *until => {
-                return Err(failed.clone());
-            }
-            Some(Entry::Live { .. } | Entry::Failed(..)) | None => {}
-        }
-        let (starting, started) = watch::channel(None);
-        live.entries.insert(key, Entry::Starting(starting));
-        drop(live);
-        let job =
-            start::Job { placement: self.clone(), code: code.clone(), tasks: tasks.clone(), trial };
-        tasks.spawn("start", job.run());
-        Ok(Found::Wait(started))
-    }
-
-    /// Records how a start ended, and tells all who wait for it.
-    fn settle(&self, code: &Code, trial: bool, result: Result<Ready, Failed>) {
-        let entry = match &result {
-            Ok(ready) => Entry::Live { line: ready.line.clone(), trial },
-            Err(failed) => {
-                let pause = if failed.is_lasting() { FAILED_FOR } else { Duration::ZERO };
-                Entry::Failed(failed.clone(), self.0.parts.clock.elapsed() + pause)
-            }
+        let bytes_max =
+            parts.config.memory_bytes_max.map_or_else(machine::memory_bytes_max, |b| b.get());
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let group_count_max = parts.config.version_isolate_count_max;
+        let group_count_max = group_count_max.map_or(cores.max(2), |count| count.get() as usize);
+        let live = Live {
+            entries: HashMap::new(),
+            isolates: HashMap::new(),
+            memory: Account::new(bytes_max),
+            cores: Cores::default(),
+            ending: false,
         };
-        let former = self.live().entries.insert(Key::of(code), entry);
-        if let Some(Entry::Starting(starting)) = former {
-            starting.send_replace(Some(result));
-        }
+        Self(Arc::new(Inner {
+            parts,
+            live: Mutex::new(live),
+            gate: Gate::default(),
+            turn: tokio::sync::Mutex::default(),
+            ended: Notify::new(),
+            group_count_max,
+        }))
     }
 
     /// What runs of a worker, or of all of a tenant's, is out of date: it takes no new events.
     pub fn outdated(&self, tenant: TenantId, worker: Option<&str>) {
         let mut condemned = Vec::new();
         self.live().entries.retain(|key, entry| {
-            let Entry::Live { line, trial } = entry else { return true };
+            let Entry::Live(group) = entry else { return true };
             let concerned = key.tenant == tenant && worker.is_none_or(|name| name == &*key.worker);
-            if !concerned || std::mem::take(trial) {
+            if !concerned || std::mem::take(&mut group.trial) {
                 return true;
             }
-            condemned.push(line.clone());
+            condemned.append(&mut group.lines);
             false
         });
         for line in condemned {
@@ -201,13 +169,23 @@ impl Placement {
 
     /// The process that hosts the isolate of a worker of a tenant, if one is live.
     pub fn cordon_of(&self, tenant: TenantId, worker: &str) -> Option<u32> {
+        self.isolates_of(tenant, worker).first().map(|isolate| isolate.cordon.pid())
+    }
+
+    /// The lines of the isolates of a worker of a tenant that take events, the oldest first.
+    pub fn lines_of(&self, tenant: TenantId, worker: &str) -> Vec<Arc<Line>> {
+        self.isolates_of(tenant, worker).into_iter().map(|isolate| isolate.line).collect()
+    }
+
+    fn isolates_of(&self, tenant: TenantId, worker: &str) -> Vec<Isolate> {
         let live = self.live();
-        let mut isolates = live.isolates.values();
-        let isolate = isolates.find(|isolate| {
+        let concerned = live.isolates.values().filter(|isolate| {
             let code = isolate.line.code();
             code.tenant == tenant && &*code.worker == worker && isolate.line.is_open()
-        })?;
-        Some(isolate.cordon.pid())
+        });
+        let mut isolates: Vec<_> = concerned.cloned().collect();
+        isolates.sort_by_key(|isolate| isolate.line.number());
+        isolates
     }
 
     /// How many isolates have not ended.
@@ -222,16 +200,6 @@ impl Placement {
 
     fn live(&self) -> MutexGuard<'_, Live> {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn wait(
-    mut started: watch::Receiver<Option<Result<Ready, Failed>>>,
-) -> Result<Ready, Failed> {
-    let gone = || Failed::Host("a start was given up".into());
-    match started.wait_for(Option::is_some).await {
-        Ok(result) => result.clone().unwrap_or_else(|| Err(gone())),
-        Err(_) => Err(gone()),
     }
 }
 

@@ -37,7 +37,18 @@ pub(super) struct Job {
     pub(super) placement: Placement,
     pub(super) code: Arc<Code>,
     pub(super) tasks: Tasks,
-    pub(super) trial: bool,
+    pub(super) kind: Kind,
+}
+
+/// What a start is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An event of a version that has no isolate.
+    First,
+    /// An upload.
+    Trial,
+    /// One more isolate of a version that is busy.
+    More,
 }
 
 impl Job {
@@ -48,13 +59,13 @@ impl Job {
                 "a worker did not start");
         }
         self.record(&result);
-        self.placement.settle(&self.code, self.trial, result);
+        self.placement.settle(&self.code, self.kind, result);
     }
 
     /// Tells the tenant why its worker does not start; an upload is answered with it.
     fn record(&self, result: &Result<Ready, Failed>) {
         if let Err(Failed::Refused(_, exception)) = result
-            && !self.trial
+            && self.kind != Kind::Trial
         {
             let parts = &self.placement.0.parts;
             let record = Record::Exception(exception.clone());
@@ -69,13 +80,17 @@ impl Job {
         let compiled = self.placement.0.parts.compiled.of(&self.code).await;
         let mut tries = 1;
         loop {
-            self.placement.make_room()?;
+            let room = self.placement.room(&self.code, self.kind).await?;
             let cordon = self.cordon().await?;
             match self.start_in(&cordon, &compiled).await {
+                Ok(ready) => {
+                    room.lives();
+                    return Ok(ready);
+                }
                 Err(Failed::Lost(Blame::Another | Blame::Nobody)) if tries < TRY_COUNT_MAX => {
                     tries += 1;
                 }
-                result => return result,
+                Err(error) => return Err(error),
             }
         }
     }

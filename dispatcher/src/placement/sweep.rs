@@ -1,10 +1,12 @@
-//! What is looked after once in a while: idle isolates, lingering events, the end of all.
+//! What is looked after once in a while: idle isolates, busy versions, lingering events, the end
+//! of all.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bindery_logic::live::{Keep, evicted};
+use bindery_logic::grow::Room;
 
-use super::{Entry, Failed, Isolate, Key, Live, Placement};
+use super::{Entry, Isolate, Key, Live, Placement};
 use crate::line::{Line, Sweep};
 
 /// How often the server looks after its isolates.
@@ -13,7 +15,8 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Placement {
-    /// Lets idle isolates go, ends what went on for too long, and adjusts the pools.
+    /// Lets idle isolates go, ends what went on for too long, gives busy versions one more, and
+    /// adjusts the pools.
     pub fn sweep(&self) {
         let now = self.0.parts.clock.elapsed();
         let isolates: Vec<Isolate> = self.live().isolates.values().cloned().collect();
@@ -26,66 +29,56 @@ impl Placement {
         }
         drop(isolates);
         let mut live = self.live();
-        live.entries.retain(|_, entry| match entry {
-            Entry::Failed(_, until) => now < *until,
-            Entry::Live { line, .. } => line.is_open(),
-            Entry::Starting(_) => true,
-        });
-        let config = &self.0.parts.config;
-        let keep = Keep {
-            count_max: config.isolate_count_max.get() as usize,
-            idle_ms_max: config.idle_ms.into(),
-        };
-        self.evict(&mut live, keep);
+        live.tidy();
+        live.entries.retain(|_, entry| !matches!(entry, Entry::Failed(_, until) if now >= *until));
+        let count_max = self.0.parts.config.isolate_count_max.get() as usize;
+        let over = live.open_count().saturating_sub(count_max);
+        self.evict(&mut live, over);
         drop(live);
+        self.look_at_memory();
+        self.spread_load();
         self.cordons().tick();
         self.0.parts.tail.sweep();
     }
 
-    /// Makes room for one more isolate by letting the longest idle one go.
-    pub(super) fn make_room(&self) -> Result<(), Failed> {
-        let count_max = self.0.parts.config.isolate_count_max.get() as usize;
+    /// Gives versions that are busy for long one more isolate each, if there is a core for it.
+    fn spread_load(&self) {
         let mut live = self.live();
-        let open = |live: &Live| live.isolates.values().filter(|i| i.line.is_open()).count();
-        if live.isolates.len() < count_max || open(&live) < count_max {
-            return Ok(());
+        let busy = |entry: &Entry| matches!(entry, Entry::Live(group) if group.is_busy());
+        if !live.entries.values().any(busy) {
+            return;
         }
-        let keep = Keep { count_max: count_max - 1, idle_ms_max: u64::MAX };
-        self.evict(&mut live, keep);
-        if open(&live) < count_max { Ok(()) } else { Err(Failed::Overloaded { after_ms: 1_000 }) }
-    }
-
-    fn evict(&self, live: &mut Live, keep: Keep) {
-        let now_ms = u64::try_from(self.0.parts.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (keys, idle): (Vec<Key>, Vec<u64>) = live
-            .entries
-            .iter()
-            .filter_map(|(key, entry)| match entry {
-                Entry::Live { line, .. } => Some((key.clone(), line.idle_since_ms()?)),
-                Entry::Starting(_) | Entry::Failed(..) => None,
-            })
-            .unzip();
-        let count = live.isolates.values().filter(|isolate| isolate.line.is_open()).count();
-        for place in evicted(&idle, count, keep, now_ms) {
-            let Some(key) = keys.get(place) else { continue };
-            if let Some(Entry::Live { line, .. }) = live.entries.get(key)
-                && line.stop_if_idle()
+        let others_wait = live.memory.under_way_count() > 0;
+        let Live { entries, cores, .. } = &mut *live;
+        let free_permille = cores.free_permille();
+        let room = Room { count_max: self.0.group_count_max, free_permille, others_wait };
+        // One at a time: what is free is free once.
+        for entry in entries.values_mut() {
+            let Entry::Live(group) = entry else { continue };
+            let seen = group.seen();
+            if group.growth.look(&seen, room)
+                && let Some(line) = group.lines.first().cloned()
+                && self.grow(group, line.code(), line.tasks()).is_some()
             {
-                live.entries.remove(key);
+                break;
             }
         }
     }
 
     /// The isolate has ended.
-    pub(super) fn forget(&self, line: &Line) {
+    pub(super) fn forget(&self, line: &Arc<Line>) {
         let mut live = self.live();
-        live.isolates.remove(&line.number());
+        if live.isolates.remove(&line.number()).is_some() {
+            live.memory.ended();
+        }
         let key = Key::of(line.code());
-        if let Some(Entry::Live { line: current, .. }) = live.entries.get(&key)
-            && current.number() == line.number()
+        if let Some(Entry::Live(group)) = live.entries.get_mut(&key)
+            && !group.remove(line.number())
         {
             live.entries.remove(&key);
         }
+        drop(live);
+        self.0.ended.notify_one();
     }
 
     /// Starts nothing any more, waits until no event runs, at most for `wait`, and lets all

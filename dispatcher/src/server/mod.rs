@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bindery_logic::place::Waiting;
 use bindery_storage::{blob, engine};
 use bindery_wire::limits;
 use tokio::runtime::Handle;
@@ -201,7 +202,11 @@ fn cordon_config(config: &Config, program: PathBuf) -> cordon::Config {
         program,
         count,
         unsandboxed: config.unsandboxed,
-        blank_count_max: config.pool.blank_count_max,
+        blanks: Waiting {
+            count_min: config.pool.blank_count_min,
+            count_max: config.pool.blank_count_max,
+        },
+        start_count_max: config.pool.cordon_start_count_max.get(),
     }
 }
 

@@ -8,14 +8,15 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use bindery_wire::control::{FromCordon, ToCordon};
+use bindery_wire::control::{FromCordon, ToCordon, USAGE_COUNT_MAX};
 use bindery_wire::{IsolateNumber, limits};
 use deno_core::JsRuntime;
 use deno_core::v8::V8;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use crate::isolate::{blank, watchdog};
+use crate::isolate::blank;
+use crate::isolate::watchdog::{self, Notice};
 use crate::sandbox;
 use crate::sys;
 
@@ -69,15 +70,27 @@ fn serve() -> Result<(), Error> {
     V8::set_entropy_source(|bytes: &mut [u8]| fill_random(bytes));
     JsRuntime::init_platform(None);
     let control = Arc::new(Control::new());
-    let stuck = control.clone();
-    watchdog::start(move |number| {
-        let number = IsolateNumber(number);
+    let told = control.clone();
+    watchdog::start(move |notice| {
         // The dispatcher may be gone; then this process ends anyway.
-        let _ = stuck.send(&FromCordon::Stuck { number });
+        let _ = told.send(&message(notice));
     })?;
     let sandbox = enclosed.seal();
     control.send(&FromCordon::Ready { engine: blank::engine_build(), sandbox })?;
     listen(&control)
+}
+
+fn message(notice: Notice) -> FromCordon {
+    match notice {
+        Notice::Stuck(number) => FromCordon::Stuck { number: IsolateNumber(number) },
+        Notice::Held(number, held) => FromCordon::Held { number: IsolateNumber(number), held },
+        Notice::Usage(mut busy) => {
+            busy.sort_by_key(|(_, permille)| std::cmp::Reverse(*permille));
+            busy.truncate(USAGE_COUNT_MAX);
+            let number = |(number, permille)| (IsolateNumber(number), permille);
+            FromCordon::Usage { busy: busy.into_iter().map(number).collect() }
+        }
+    }
 }
 
 fn fill_random(mut bytes: &mut [u8]) -> bool {
@@ -121,6 +134,7 @@ fn act(
         }
         // A line that was lost on the way can not be served: closing it tells the dispatcher.
         (ToCordon::Isolate { number, .. }, None) => control.send(&FromCordon::Ended { number })?,
+        (ToCordon::Trim, _) => sys::trim(),
         (ToCordon::Probe { path, port }, _) => {
             let attempts = sandbox::probe::probe(path.as_ref(), port);
             control.send(&FromCordon::Probed { attempts })?;

@@ -13,6 +13,7 @@ use bindery_wire::{IsolateNumber, limits};
 use super::control::Control;
 use crate::isolate::blank::{self, Blank, Wanted};
 use crate::isolate::host;
+use crate::isolate::priority::Behind;
 use crate::sys;
 
 /// How long the control socket is quiet before a blank isolate is made: making one must not
@@ -75,7 +76,10 @@ impl Pool {
         let shared = self.shared.clone();
         spawn(move || {
             let (sender, receiver) = sync_channel(1);
-            let make = || Blank::make(limits::DEFAULT.memory_bytes_max, Wanted::Later);
+            let make = || {
+                let _behind = Behind::step();
+                Blank::make(limits::DEFAULT.memory_bytes_max, Wanted::Later)
+            };
             live(&shared, make, || shared.wait(sender, &receiver));
         })
     }

@@ -398,7 +398,7 @@ impl Host {
             Some(state) => limit.saturating_sub(state.cpu_ns),
             None => CLEANUP_NS,
         };
-        self.watch.arm(self.cpu_ns + left);
+        self.watch.arm(self.cpu_ns, left);
     }
 
     /// JavaScript has come back: acts on a breach.

@@ -86,6 +86,15 @@ pub(crate) fn measured(statistics: &v8::HeapStatistics, external: usize) {
     });
 }
 
+/// Called on the isolate's thread while its code runs on: it may have to give way to others.
+pub(crate) fn interrupted() {
+    HERE.with_borrow(|here| {
+        if let Some((_, watch)) = here {
+            watch.give_way();
+        }
+    });
+}
+
 /// Called by the engine when the heap is about to reach `current`: condemns the isolate, and
 /// returns what the heap may grow to while that takes effect, since the engine ends the process
 /// if it has no room to get out of what it is doing. Past a few times the limit that is right.

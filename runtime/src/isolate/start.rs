@@ -36,7 +36,7 @@ pub(crate) fn start(
         door.limits = start.limits.clone();
     }
     modules::set_sources(start.main_module, sources(start));
-    watch.arm(began.1 + u64::from(start.limits.startup_cpu_ms_max) * 1_000_000);
+    watch.arm(began.1, u64::from(start.limits.startup_cpu_ms_max) * 1_000_000);
     modules::set_starting(true);
     let started = prepare(blank, start)
         .and_then(|()| evaluate(blank, engine))

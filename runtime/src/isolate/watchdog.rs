@@ -3,16 +3,18 @@
 //! While no isolate has run code for a second, the thread sleeps without a timer. Otherwise it
 //! looks every few milliseconds at the CPU clock of each thread that runs, and asks the engine
 //! again at every look until the isolate yields: an error's conversion can swallow one request.
-//! Memory of code that runs on is looked at on the way.
+//! Memory of code that runs on is looked at on the way, its thread gives way to others, and the
+//! dispatcher hears of it.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bindery_wire::Outcome;
 use deno_core::v8;
 
+use super::priority;
 use crate::sys::CpuClock;
 
 /// How often running isolates are looked at.
@@ -22,6 +24,27 @@ const QUIET_TICKS: u32 = 200;
 /// CPU time past its limit after which an isolate that does not yield is reported as stuck: the
 /// cordon goes with it, and the engine's parsers take seconds over what memory can hold.
 const STUCK_NS: u64 = 5_000_000_000;
+/// CPU time of one call into an isolate after which its thread gives way to others.
+const SINK_NS: u64 = 15_000_000;
+/// The same where a thread can not come back.
+const SINK_FOR_GOOD_NS: u64 = 1_000_000_000;
+/// CPU time of one call after which the dispatcher hears that it holds the isolate.
+const HELD_NS: u64 = 50_000_000;
+/// How often usage is reported while code runs.
+const USAGE_EVERY: Duration = Duration::from_secs(1);
+/// What is less of a core, in thousandths, is not reported.
+const USAGE_PERMILLE_MIN: u64 = 50;
+
+/// What the watchdog has to say of isolates, by their numbers.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// It does not yield.
+    Stuck(u64),
+    /// One call holds it for long, or does so no more.
+    Held(u64, bool),
+    /// The thousandths of a core that each used which used any.
+    Usage(Vec<(u64, u32)>),
+}
 
 /// Why an isolate was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,22 +75,39 @@ pub(crate) struct Watch {
 
 #[derive(Clone, Copy, Default)]
 struct Armed {
-    /// The reading of the thread's CPU clock at which the code is ended; 0 while none runs.
+    /// The reading of the thread's CPU clock when the code was entered.
+    began_ns: u64,
+    /// The reading at which the code is ended; 0 while none runs.
     deadline_ns: u64,
+    /// Whether the thread is to give way, and whether it has.
+    sinks: bool,
+    sunk: bool,
     /// The limit on CPU time was passed, and this call into the isolate has not come back.
     stuck: Option<u64>,
 }
 
 impl Watch {
-    /// Lets code run until the thread's CPU clock reads `deadline_ns`.
-    pub(crate) fn arm(&self, deadline_ns: u64) {
-        self.armed().deadline_ns = deadline_ns.max(1);
+    /// Lets code run for `left_ns` from when the thread's CPU clock read `began_ns`.
+    pub(crate) fn arm(&self, began_ns: u64, left_ns: u64) {
+        let deadline_ns = began_ns.saturating_add(left_ns).max(1);
+        *self.armed() = Armed { began_ns, deadline_ns, ..Armed::default() };
         wake();
     }
 
     /// The code has come back. After this the watchdog does not touch the isolate.
     pub(crate) fn disarm(&self) {
-        *self.armed() = Armed::default();
+        let former = std::mem::take(&mut *self.armed());
+        if former.sunk {
+            priority::rise();
+        }
+    }
+
+    /// Called on the isolate's thread while code runs there: gives way to others if it is time.
+    pub(crate) fn give_way(&self) {
+        let mut armed = self.armed();
+        if armed.sinks && !armed.sunk {
+            armed.sunk = priority::sink();
+        }
     }
 
     /// Ends the code that runs, and condemns the isolate. The first verdict stands.
@@ -96,38 +136,58 @@ impl Watch {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the isolate. Says whether it runs code, and whether it is newly stuck.
-    fn look(&self) -> (bool, bool) {
+    /// Looks at the isolate.
+    fn look(&self) -> Seen {
         let mut armed = self.armed();
         if armed.deadline_ns == 0 {
-            return (false, false);
+            return Seen::default();
         }
         let now = self.clock.now_ns();
+        let ran_ns = now.saturating_sub(armed.began_ns);
+        armed.sinks |= ran_ns >= if priority::returns() { SINK_NS } else { SINK_FOR_GOOD_NS };
+        let seen = Seen { runs: true, held: ran_ns >= HELD_NS, newly_stuck: false };
         if now >= armed.deadline_ns {
             self.condemn(Verdict::Cpu);
         } else if self.verdict.load(Ordering::Relaxed) != 0 {
             self.isolate.terminate_execution();
         } else {
             crate::sys::watch_memory(&self.isolate);
-            return (true, false);
+            return seen;
         }
         let since = *armed.stuck.get_or_insert(now);
-        let newly = since != u64::MAX && now.saturating_sub(since) >= STUCK_NS;
-        if newly {
+        let newly_stuck = since != u64::MAX && now.saturating_sub(since) >= STUCK_NS;
+        if newly_stuck {
             armed.stuck = Some(u64::MAX);
         }
-        (true, newly)
+        Seen { newly_stuck, ..seen }
     }
 }
 
-/// What the watchdog watches: the isolates of this process, with the number of each.
-static WATCHED: Mutex<Vec<(u64, Weak<Watch>)>> = Mutex::new(Vec::new());
+/// What a look at one isolate found.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    runs: bool,
+    held: bool,
+    newly_stuck: bool,
+}
+
+/// An isolate of this process, with what was said of it.
+struct Watched {
+    number: u64,
+    watch: Weak<Watch>,
+    held: bool,
+    /// The reading of its thread's CPU clock at the last report of usage.
+    reported_ns: u64,
+}
+
+/// What the watchdog watches.
+static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 static ASLEEP: AtomicBool = AtomicBool::new(false);
 /// Whether code ran since the last look.
 static RAN: AtomicBool = AtomicBool::new(false);
 static WATCHDOG: OnceLock<Thread> = OnceLock::new();
 
-fn watched() -> MutexGuard<'static, Vec<(u64, Weak<Watch>)>> {
+fn watched() -> MutexGuard<'static, Vec<Watched>> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -136,52 +196,99 @@ pub(crate) fn watch(number: u64, isolate: v8::IsolateHandle) -> Option<Arc<Watch
     let clock = CpuClock::of_this_thread()?;
     let armed = Mutex::new(Armed::default());
     let watch = Arc::new(Watch { clock, isolate, armed, verdict: AtomicU8::new(0) });
-    watched().push((number, Arc::downgrade(&watch)));
+    let reported_ns = clock.now_ns();
+    let weak = Arc::downgrade(&watch);
+    watched().push(Watched { number, watch: weak, held: false, reported_ns });
     Some(watch)
 }
 
-/// Starts the watchdog, once per process. `stuck` is told the number of an isolate that does not
-/// yield.
-pub(crate) fn start(stuck: impl Fn(u64) + Send + 'static) -> std::io::Result<()> {
-    let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || run(&stuck))?;
+/// Starts the watchdog, once per process. `tell` is told what there is to say.
+pub(crate) fn start(tell: impl Fn(Notice) + Send + 'static) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || run(&tell))?;
     let _ = WATCHDOG.set(thread.thread().clone());
     Ok(())
 }
 
-fn run(stuck: &impl Fn(u64)) {
+fn run(tell: &impl Fn(Notice)) {
     let mut quiet = 0;
+    let mut usage = Usage { since: Instant::now(), any: false };
     loop {
         std::thread::park_timeout(TICK);
-        let ran = RAN.swap(false, Ordering::Relaxed) | look_at_all(stuck);
+        let ran = RAN.swap(false, Ordering::Relaxed) | look_at_all(tell);
         quiet = if ran { 0 } else { quiet + 1 };
+        usage.report(quiet >= QUIET_TICKS, tell);
         if quiet < QUIET_TICKS {
             continue;
         }
         ASLEEP.store(true, Ordering::SeqCst);
         // An isolate that was armed before the store above is seen by this look, one armed
         // after it sees the store and wakes this thread.
-        if !look_at_all(stuck) {
+        if !look_at_all(tell) {
             std::thread::park();
         }
         ASLEEP.store(false, Ordering::SeqCst);
         quiet = 0;
+        usage.since = Instant::now();
     }
 }
 
-fn look_at_all(stuck: &impl Fn(u64)) -> bool {
+fn look_at_all(tell: &impl Fn(Notice)) -> bool {
     let mut running = false;
-    let mut newly_stuck = Vec::new();
-    watched().retain(|(number, watch)| {
-        let Some(watch) = watch.upgrade() else { return false };
-        let (runs, is_stuck) = watch.look();
-        running |= runs;
-        if is_stuck {
-            newly_stuck.push(*number);
+    let mut notices = Vec::new();
+    watched().retain_mut(|watched| {
+        let Some(watch) = watched.watch.upgrade() else { return false };
+        let seen = watch.look();
+        running |= seen.runs;
+        if seen.newly_stuck {
+            notices.push(Notice::Stuck(watched.number));
+        }
+        if seen.held != watched.held {
+            watched.held = seen.held;
+            notices.push(Notice::Held(watched.number, seen.held));
         }
         true
     });
-    newly_stuck.into_iter().for_each(stuck);
+    notices.into_iter().for_each(tell);
     running
+}
+
+/// When usage was reported last, and whether there was any.
+struct Usage {
+    since: Instant,
+    any: bool,
+}
+
+impl Usage {
+    /// Reports if it is time to. `quiet` says that none is to be expected for a while: then what
+    /// was reported last is taken back.
+    fn report(&mut self, quiet: bool, tell: &impl Fn(Notice)) {
+        let elapsed = self.since.elapsed();
+        if elapsed < USAGE_EVERY && !(quiet && self.any) {
+            return;
+        }
+        self.since = Instant::now();
+        let mut busy = used(elapsed);
+        if quiet {
+            busy.clear();
+        }
+        if self.any || !busy.is_empty() {
+            self.any = !busy.is_empty();
+            tell(Notice::Usage(busy));
+        }
+    }
+}
+
+/// The thousandths of a core that each isolate used since the last report, `elapsed` ago.
+fn used(elapsed: Duration) -> Vec<(u64, u32)> {
+    let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX).max(1);
+    let share = |watched: &mut Watched| {
+        let now = watched.watch.upgrade()?.clock.now_ns();
+        let used = now.saturating_sub(std::mem::replace(&mut watched.reported_ns, now));
+        let permille = used.saturating_mul(1_000) / elapsed_ns;
+        let said = u32::try_from(permille).unwrap_or(u32::MAX);
+        (permille >= USAGE_PERMILLE_MIN).then_some((watched.number, said))
+    };
+    watched().iter_mut().filter_map(share).collect()
 }
 
 fn wake() {

@@ -100,8 +100,12 @@ fn conditional() -> Result<Rules, BackendError> {
         (SYS_clone, &[&[masked(0, CLONE_THREAD | NAMESPACES, CLONE_THREAD)?]]),
         // `abort` and the like; never another process.
         (SYS_tgkill, &[&[equal(0, me)?]]),
-        // A thread may yield to others, but only itself.
+        // A thread may yield to others and come back, but only itself.
         (SYS_setpriority, &[&[equal(0, u64::from(PRIO_PROCESS))?, equal(1, 0)?]]),
+        (
+            SYS_sched_setscheduler,
+            &[&[equal(0, 0)?, option(1, SCHED_IDLE)?], &[equal(0, 0)?, option(1, SCHED_OTHER)?]],
+        ),
         // Reading its own limits.
         (SYS_prlimit64, &[&[equal(0, 0)?, whole(2, 0)?]]),
         (SYS_prctl, &[&[option(0, PR_SET_NAME)?], &[option(0, PR_SET_VMA)?]]),

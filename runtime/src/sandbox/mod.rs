@@ -14,11 +14,12 @@ use std::fmt::Display;
 use bindery_wire::control::{Sandbox, part};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{
-    DumpableBehavior, Signal, getppid, nice, set_dumpable_behavior,
-    set_parent_process_death_signal, setsid, umask,
+    DumpableBehavior, Signal, getppid, set_dumpable_behavior, set_parent_process_death_signal,
+    setpgid, umask,
 };
 use rustix::thread::set_no_new_privs;
 
+use crate::isolate::priority;
 use crate::sys;
 
 mod disk;
@@ -84,14 +85,14 @@ impl Enclosed {
 
 /// Leaves the terminal and its signals to the dispatcher, which drains before it ends a cordon.
 fn detach() {
-    // Denied to the leader of a process group, whom the terminal's signals do not reach either.
-    let _ = setsid();
+    // A group of its own, which the terminal's signals do not reach. Not a session of its own: the
+    // kernel may give each session an equal share of the processor, whatever its priority.
+    let _ = setpgid(None, None);
     for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
         sys::ignore_signal(signal);
     }
     umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    // Being nicer is never denied.
-    let _ = nice(NICE);
+    priority::lower_process(NICE);
 }
 
 /// A parent that ended before the death signal was set leaves this process to another one, which

@@ -6,6 +6,8 @@ use crate::id::IsolateNumber;
 
 /// Bytes of one message.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Isolates in one report of usage.
+pub const USAGE_COUNT_MAX: usize = 256;
 
 /// What the dispatcher says to a cordon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub enum ToCordon {
         /// Its memory limit, which is fixed when an isolate is made: the default takes a blank one.
         memory_bytes_max: u64,
     },
+    /// Give memory that nobody uses back to the system.
+    Trim,
     /// Try what a tenant's code must not be able to do, and say what happened.
     Probe {
         /// A path that exists outside.
@@ -55,6 +59,20 @@ pub enum FromCordon {
     Stuck {
         /// The isolate.
         number: IsolateNumber,
+    },
+    /// Code of one event holds an isolate for long, or does so no more: what else was sent to it
+    /// waits.
+    Held {
+        /// The isolate.
+        number: IsolateNumber,
+        /// Whether it is held now.
+        held: bool,
+    },
+    /// Which isolates used the processor since the last report. Sent about once a second while
+    /// code runs, and once with nothing in it when none does any more.
+    Usage {
+        /// `(isolate, thousandths of a core)`, the busiest at most [`USAGE_COUNT_MAX`].
+        busy: Vec<(IsolateNumber, u32)>,
     },
     /// What a probe found: each attempt and whether it was denied.
     Probed {
