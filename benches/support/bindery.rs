@@ -50,20 +50,25 @@ impl Data {
 
     /// Starts a server on free ports of the loopback.
     pub(crate) fn serve(&self) -> Result<Bindery> {
-        Bindery::start(self.0.path(), &[])
+        Bindery::start(self.0.path(), CONFIG, &[])
+    }
+
+    /// Starts one with a configuration of its own.
+    pub(crate) fn serve_with(&self, config: &str) -> Result<Bindery> {
+        Bindery::start(self.0.path(), config, &[])
     }
 
     /// Starts one that has no blank isolates waiting.
     pub(crate) fn serve_without_blanks(&self) -> Result<Bindery> {
-        Bindery::start(self.0.path(), &["--blanks", "0"])
+        Bindery::start(self.0.path(), CONFIG, &["--blanks", "0"])
     }
 }
 
 impl Bindery {
-    fn start(folder: &Path, flags: &[&str]) -> Result<Self> {
+    fn start(folder: &Path, settings: &str, flags: &[&str]) -> Result<Self> {
         let data = folder.join("data");
         let (log, config) = (folder.join("log"), folder.join("config.toml"));
-        fs::write(&config, CONFIG)?;
+        fs::write(&config, settings)?;
         let mut command = Command::new(PROGRAM);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])

@@ -36,6 +36,12 @@ impl Histogram {
         self.total += 1;
     }
 
+    /// Counts what another one has counted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.total += other.total;
+    }
+
     /// How many were recorded.
     pub(crate) fn count(&self) -> u64 {
         self.total

@@ -30,6 +30,11 @@ impl Worker {
         Self { source: include_str!("../workers/stream.js").into(), vars: Vec::new() }
     }
 
+    /// Spins or fills its memory when it is told to.
+    pub(crate) fn offender() -> Self {
+        Self { source: include_str!("../workers/offender.js").into(), vars: Vec::new() }
+    }
+
     /// A program of about so many bytes, a part of which runs when it starts.
     pub(crate) fn sized(bytes: usize) -> Self {
         Self { source: program(bytes), vars: Vec::new() }

@@ -215,25 +215,47 @@ impl CpuClock {
 
 // ---- Priority ----------------------------------------------------------------------------------
 
-/// How the calling thread is scheduled.
+/// How a thread is scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Schedule {
-    /// By its nice value.
-    Normal,
-    /// When nobody else wants the processor.
-    Idle,
+pub(crate) struct Schedule {
+    /// Only when nobody else wants the processor.
+    pub(crate) idle: bool,
+    /// Its nice value.
+    pub(crate) nice: i32,
+    /// How long it would like to run without a pause; 0 for what is usual. Whoever asks for less
+    /// and is due is let in at once. Kernels before 6.12 do not look at it.
+    pub(crate) slice_ns: u64,
+}
+
+/// What the kernel reads: the first form of its structure, which all versions know.
+#[repr(C)]
+struct Attributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
 }
 
 /// Has the calling thread scheduled so; false if the kernel denies it.
 pub(crate) fn schedule(how: Schedule) -> bool {
-    let policy = match how {
-        Schedule::Normal => libc::SCHED_OTHER,
-        Schedule::Idle => libc::SCHED_IDLE,
+    let policy = if how.idle { libc::SCHED_IDLE } else { libc::SCHED_OTHER };
+    let attributes = Attributes {
+        size: u32::try_from(size_of::<Attributes>()).unwrap_or(0),
+        policy: policy.cast_unsigned(),
+        flags: 0,
+        nice: how.nice,
+        priority: 0,
+        runtime: how.slice_ns,
+        deadline: 0,
+        period: 0,
     };
-    let parameters = libc::sched_param { sched_priority: 0 };
-    // JUSTIFICATION: no safe wrapper sets a policy.
-    // SAFETY: 0 is the calling thread, and the pointer is to a local.
-    unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) == 0 }
+    // JUSTIFICATION: neither the C library nor any safe wrapper has this call.
+    // SAFETY: 0 is the calling thread, and the kernel reads `size` bytes of a local.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) == 0 }
 }
 
 // ---- Line --------------------------------------------------------------------------------------

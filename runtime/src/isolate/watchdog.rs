@@ -26,7 +26,7 @@ const QUIET_TICKS: u32 = 200;
 const STUCK_NS: u64 = 5_000_000_000;
 /// CPU time of one call into an isolate after which its thread gives way to others.
 const SINK_NS: u64 = 15_000_000;
-/// The same where a thread can not come back.
+/// CPU time of one call after which it does so for good, where there is no better way.
 const SINK_FOR_GOOD_NS: u64 = 1_000_000_000;
 /// CPU time of one call after which the dispatcher hears that it holds the isolate.
 const HELD_NS: u64 = 50_000_000;
@@ -79,8 +79,9 @@ struct Armed {
     began_ns: u64,
     /// The reading at which the code is ended; 0 while none runs.
     deadline_ns: u64,
-    /// Whether the thread is to give way, and whether it has.
-    sinks: bool,
+    /// What the code had used when it was last looked at.
+    ran_ns: u64,
+    /// Whether the thread has given way.
     sunk: bool,
     /// The limit on CPU time was passed, and this call into the isolate has not come back.
     stuck: Option<u64>,
@@ -105,8 +106,11 @@ impl Watch {
     /// Called on the isolate's thread while code runs there: gives way to others if it is time.
     pub(crate) fn give_way(&self) {
         let mut armed = self.armed();
-        if armed.sinks && !armed.sunk {
-            armed.sunk = priority::sink();
+        if armed.ran_ns >= SINK_FOR_GOOD_NS {
+            priority::sink_for_good();
+        }
+        if armed.ran_ns >= SINK_NS && !std::mem::replace(&mut armed.sunk, true) {
+            priority::sink();
         }
     }
 
@@ -144,7 +148,7 @@ impl Watch {
         }
         let now = self.clock.now_ns();
         let ran_ns = now.saturating_sub(armed.began_ns);
-        armed.sinks |= ran_ns >= if priority::returns() { SINK_NS } else { SINK_FOR_GOOD_NS };
+        armed.ran_ns = ran_ns;
         let seen = Seen { runs: true, held: ran_ns >= HELD_NS, newly_stuck: false };
         if now >= armed.deadline_ns {
             self.condemn(Verdict::Cpu);
