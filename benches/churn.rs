@@ -101,7 +101,7 @@ fn slice(address: SocketAddr, tenant_count: usize, dice: &mut Dice) -> Result<Se
 
 /// What is left of isolates that have gone.
 fn remains(options: &Options, report: &mut Report) -> Result<()> {
-    let count = options.pick(20_000, 1_000);
+    let count = options.pick(20_000, 4_000);
     report.condition("isolates that come and go", count);
     let data = Data::new()?;
     // Nothing is replaced: what is left has to add up to be seen.
@@ -111,7 +111,7 @@ fn remains(options: &Options, report: &mut Report) -> Result<()> {
     let server = data.serve_with(&config)?;
     upload(&server, FEW_TENANTS)?;
     // The first ones give the heaps of the processes their shape.
-    let mut failure_count = come_and_go(&server, options.pick(4_000, 500))?;
+    let mut failure_count = come_and_go(&server, options.pick(4_000, 1_500))?;
     let before = Left::of(&server)?;
     failure_count += come_and_go(&server, count)?;
     let after = Left::of(&server)?;
@@ -139,7 +139,7 @@ fn remains(options: &Options, report: &mut Report) -> Result<()> {
 /// Asks so many tenants one after the other: hardly one of them has an isolate.
 fn come_and_go(server: &Bindery, count: usize) -> Result<u64> {
     let requests: Vec<_> = (0..count).map(|number| request(number % FEW_TENANTS)).collect();
-    Ok(load::run(server.address, 2, &requests, &Plan::Once)?.failure_count)
+    Ok(load::run(server.address, CONNECTION_COUNT, &requests, &Plan::Once)?.failure_count)
 }
 
 /// What cordons have when no isolate lives any more.

@@ -16,8 +16,9 @@ use crate::code::Code;
 const ROOM_IN: Duration = Duration::from_secs(3);
 /// How often it looks, beside the ends of isolates.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// One of so many live isolates goes beside those that have to: whoever comes next has room.
-const BESIDE: usize = 64;
+/// One of so many live isolates goes beside those that have to, and two in any case: their ends
+/// take a while, and whoever comes next finds room.
+const BESIDE: usize = 16;
 
 /// Memory that is held for one start, until it is over.
 pub(super) struct Reservation {
@@ -71,7 +72,7 @@ impl Placement {
             let closing = live.isolates.len() - live.open_count();
             let over = count_over.max(memory_over.saturating_sub(closing));
             if over > 0 {
-                let beside = live.isolates.len() / BESIDE;
+                let beside = if memory_over > 0 { 2 + live.isolates.len() / BESIDE } else { 0 };
                 self.evict(&mut live, over + beside);
             }
         }
