@@ -99,3 +99,39 @@ async fn a_burst_for_a_tenant_whose_isolate_has_gone_starts_one() {
     }
     host.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_thread_of_a_call_that_takes_long_gives_way_and_no_other_does() {
+    let host = Host::new().cordons(1).start().await;
+    host.deploy("other", &handler("return new Response('hi');")).await;
+    host.deploy(TENANT, &handler("for (;;);").limits(json!({ "cpu_ms": 5_000 }))).await;
+    let cordon = host.cordon_pids()[0];
+    let usual = low_count(cordon);
+    let spins = host.request(TENANT, "GET", "/").sent().await;
+    // By its policy where threads may come back, else by its nice value.
+    until("the thread to give way", async || low_count(cordon) == usual + 1).await;
+    host.get("other", "/").await.expect_status(200);
+    spins.head().await.whole().await.expect_failure(503, "EXCEEDED_CPU");
+    until("its end", async || low_count(cordon) == usual).await;
+    host.shutdown().await;
+}
+
+/// How many isolates' threads of a process are lower than the process itself.
+fn low_count(pid: u32) -> usize {
+    const IDLE: i64 = 5;
+    let schedule = |path: String| {
+        let text = std::fs::read_to_string(path).ok()?;
+        let fields: Vec<i64> = text.rsplit_once(") ")?.1.split(' ').map(number).collect();
+        // The nice value and the policy.
+        Some((*fields.get(16)?, *fields.get(38)?))
+    };
+    let Some((own, _)) = schedule(format!("/proc/{pid}/stat")) else { return 0 };
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("tasks").flatten();
+    let path = |entry: std::fs::DirEntry| entry.path().join("stat").display().to_string();
+    let low = tasks.filter_map(|entry| schedule(path(entry)));
+    low.filter(|(nice, policy)| *policy == IDLE || *nice >= own + 10).count()
+}
+
+fn number(field: &str) -> i64 {
+    field.trim().parse().unwrap_or(0)
+}

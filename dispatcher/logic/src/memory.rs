@@ -86,6 +86,11 @@ impl Account {
         }
     }
 
+    /// Whether the last measurement has all that has started.
+    pub fn is_seen(&self) -> bool {
+        self.unseen == 0
+    }
+
     /// Starts that are under way.
     pub fn under_way_count(&self) -> usize {
         self.under_way_count
@@ -148,7 +153,9 @@ mod tests {
         account.ended();
         assert!(account.reserve(16 * MIB, 7));
         account.settle(16 * MIB, true);
+        assert!(!account.is_seen());
         account.measured(measured(60 * MIB, 8));
+        assert!(account.is_seen());
         assert!(account.reserve(16 * MIB, 8), "the measurement has them");
     }
 

@@ -75,6 +75,8 @@ struct Live {
     isolates: HashMap<IsolateNumber, Isolate>,
     memory: Account,
     cores: Cores,
+    /// When memory that is short may be given back again.
+    trim_at_ms: u64,
     ending: bool,
 }
 
@@ -138,6 +140,7 @@ impl Placement {
             isolates: HashMap::new(),
             memory: Account::new(bytes_max),
             cores: Cores::default(),
+            trim_at_ms: 0,
             ending: false,
         };
         Self(Arc::new(Inner {

@@ -20,6 +20,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// take a while, and whoever comes next finds room.
 const BESIDE: usize = 16;
 
+/// How often cordons give back what they keep for later while memory is short: it takes their
+/// allocators' locks.
+const TRIM_EVERY_MS: u64 = 10_000;
+
 /// Memory that is held for one start, until it is over.
 pub(super) struct Reservation {
     placement: Placement,
@@ -119,18 +123,27 @@ impl Placement {
 
     /// Takes in how much memory is held, and lets idle isolates go if little is left.
     pub(super) fn look_at_memory(&self) {
-        if self.live().isolates.is_empty() {
+        let quiet = |live: &Live| live.isolates.is_empty() && live.memory.is_seen();
+        if quiet(&self.live()) {
             return;
         }
         let measured = self.cordons().measure();
+        let now_ms = self.now_ms();
         let mut live = self.live();
         live.memory.measured(measured);
         let closing = live.isolates.len() - live.open_count();
         let over = live.memory.too_many().saturating_sub(closing);
-        if over > 0 {
-            self.evict(&mut live, over);
-            drop(live);
-            tracing::debug!(bytes = measured.bytes, over, "memory is short");
+        if over == 0 {
+            return;
+        }
+        self.evict(&mut live, over);
+        let trims = now_ms >= live.trim_at_ms;
+        if trims {
+            live.trim_at_ms = now_ms.saturating_add(TRIM_EVERY_MS);
+        }
+        drop(live);
+        tracing::debug!(bytes = measured.bytes, over, "memory is short");
+        if trims {
             self.cordons().trim();
         }
     }
