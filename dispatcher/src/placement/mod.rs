@@ -30,6 +30,7 @@ use crate::cordon::{Cordon, Cordons};
 use crate::line::Line;
 use crate::tail::Tail;
 use crate::tasks::Tasks;
+use crate::usage::Usage;
 use gate::Gate;
 
 /// A version that did not start is not tried again for this long.
@@ -41,6 +42,8 @@ pub struct Parts {
     pub cordons: Cordons,
     /// Where records go.
     pub tail: Tail,
+    /// Counts what tenants use.
+    pub usage: Usage,
     /// The time.
     pub clock: Clock,
     /// How many isolates are kept.
