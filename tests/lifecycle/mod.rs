@@ -5,6 +5,7 @@ mod isolates;
 mod kill;
 mod restart;
 mod tenants;
+mod usage;
 mod versions;
 
 use crate::host::{Host, SOON, Worker, moment, within};

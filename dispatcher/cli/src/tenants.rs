@@ -15,6 +15,7 @@ Examples:
   bindery tenants list --prefix ac --json
   bindery tenants tokens create acme
   bindery tenants domains put acme shop.example.com
+  bindery tenants usage acme --json
   bindery tenants delete acme --yes";
 
 /// What `tenants` is told.
@@ -64,6 +65,18 @@ enum Command {
     /// Host names that a tenant may use
     #[command(subcommand)]
     Domains(Domains),
+    /// Show what a tenant used, hour by hour
+    Usage {
+        /// The tenant's name
+        #[arg(value_parser = api::label)]
+        tenant: String,
+        /// From when, in milliseconds since 1970; a day before the end if not given
+        #[arg(long, value_name = "MS")]
+        from: Option<u64>,
+        /// Until when, in milliseconds since 1970; now if not given
+        #[arg(long, value_name = "MS")]
+        to: Option<u64>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -165,6 +178,12 @@ pub(crate) fn run(args: &TenantsArgs) -> Result<(), Error> {
         Command::Delete { tenant, yes: true } => api.delete(&path(tenant))?,
         Command::Tokens(command) => command.run(&api)?,
         Command::Domains(command) => command.run(&api)?,
+        Command::Usage { tenant, from, to } => {
+            let given = [("from", from), ("to", to)];
+            let given = given.into_iter().filter_map(|(name, ms)| Some((name, (*ms)?)));
+            let query: Vec<String> = given.map(|(name, ms)| format!("{name}={ms}")).collect();
+            api.get(&format!("{}/usage?{}", path(tenant), query.join("&")))?
+        }
     };
     output::answer(&answer, args.json)
 }

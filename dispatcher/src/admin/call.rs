@@ -60,6 +60,7 @@ const DEPLOYMENTS: &str = "/v1/tenants/{t}/workers/{w}/deployments";
 const SECRETS: &str = "/v1/tenants/{t}/workers/{w}/secrets";
 const SECRET: &str = "/v1/tenants/{t}/workers/{w}/secrets/{name}";
 const LOGS: &str = "/v1/tenants/{t}/logs";
+const USAGE: &str = "/v1/tenants/{t}/usage";
 const PAGE: &[&str] = &["limit", "cursor"];
 
 /// Every call.
@@ -95,6 +96,12 @@ pub(super) const CALLS: &[Call] = &[
         Scope::Tenant,
         &["follow", "worker", "after"],
         (200, "Logs, exceptions and outcomes; with follow=1 as server-sent events."),
+    ),
+    call(
+        ("GET", USAGE),
+        Scope::Tenant,
+        &["from", "to"],
+        (200, "What the tenant used, hour by hour."),
     ),
     call(("GET", WORKERS), Scope::Tenant, PAGE, (200, "Workers, in the order of their names.")),
     call(

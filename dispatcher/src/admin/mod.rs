@@ -21,6 +21,7 @@ mod tenants;
 mod tests;
 mod tokens;
 mod upload;
+mod usage;
 mod workers;
 
 pub use capabilities::capabilities;
@@ -37,6 +38,7 @@ use tokio::sync::watch;
 
 use crate::registry::{Operator, Registry};
 use crate::tail::Tail;
+use crate::usage::Usage;
 
 /// What the admin API is made of.
 pub struct Parts {
@@ -46,6 +48,8 @@ pub struct Parts {
     pub operator: Operator,
     /// What tenants see of their events.
     pub tail: Tail,
+    /// What tenants used.
+    pub usage: Usage,
     /// Figures of the host.
     pub measured: Arc<dyn Measured>,
     /// Whether the server takes work: turns false when it begins to shut down.
@@ -101,6 +105,7 @@ fn calls() -> Router<Admin> {
         .route("/v1/tenants/{t}/tokens", post(tokens::create).get(tokens::list))
         .route("/v1/tenants/{t}/tokens/{id}", delete(tokens::delete))
         .route("/v1/tenants/{t}/logs", get(logs::read))
+        .route("/v1/tenants/{t}/usage", get(usage::read))
         .route("/v1/tenants/{t}/workers", get(workers::list))
         .route("/v1/tenants/{t}/workers/{w}", upload.get(workers::show).delete(workers::delete))
         .route("/v1/tenants/{t}/workers/{w}/versions", get(workers::versions))

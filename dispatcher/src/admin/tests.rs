@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use bindery_storage::memory::Memory;
 use bindery_wire::log::{Level, Record};
 use bindery_wire::manifest::Binding;
 use http::{Request, Response, header};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::config::Token;
 use crate::registry::tests::Fixture;
+use crate::usage::Usage;
 
 const OPERATOR: &str = "the-operators-own-token";
 const BOUNDARY: &str = "5d4f";
@@ -62,11 +64,13 @@ impl Api {
         let given = Token(OPERATOR.into());
         let operator = Operator::open(Some(&given), fixture.directory.path()).expect("taken");
         let tail = Tail::new(fixture.clock.clone());
+        let usage = Usage::new(Arc::new(Memory::new()), fixture.clock.clone());
         let (serving, watched) = watch::channel(true);
         let parts = Parts {
             registry: fixture.registry.clone(),
             operator,
             tail: tail.clone(),
+            usage: usage.clone(),
             measured: Arc::new(NoFigures),
             serving: watched,
             domain: "localhost".into(),

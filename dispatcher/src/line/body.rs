@@ -15,6 +15,7 @@ use http_body::{Body, Frame};
 use tokio::sync::Notify;
 
 use super::Line;
+use crate::usage::Meter;
 
 /// Credit that is held back until it is worth a frame.
 const CREDIT_BYTES_MIN: u32 = WINDOW_BYTES / 8;
@@ -245,6 +246,30 @@ pub enum Cut {
 /// Where a request's body comes from: bytes that were read already, then the connection.
 pub type Upload = Pin<Box<dyn Body<Data = Bytes, Error = Cut> + Send>>;
 
+/// A request's body that goes back to the client, counted both ways.
+pub(super) struct Metered {
+    pub(super) from: Upload,
+    pub(super) meter: Arc<Meter>,
+}
+
+impl Body for Metered {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let polled = self.from.as_mut().poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            self.meter.bytes_in(bytes);
+            self.meter.bytes_out(bytes);
+        }
+        polled
+    }
+}
+
 /// What the pump of a request's body is told.
 #[derive(Debug, Default)]
 pub(super) struct Outflow {
@@ -346,6 +371,7 @@ async fn send_chunks(line: &Line, body: u32, mut bytes: Bytes, flow: &Outflow) -
         line.outbox.room().await;
         let chunk = bytes.split_to(bytes.len().min(credit as usize).min(CHUNK_BYTES_MAX));
         flow.spend(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+        line.host.meter.bytes_in(chunk.len());
         line.send(&Down::Chunk { body, bytes: &chunk });
     }
     true

@@ -68,6 +68,7 @@ impl Line {
             let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
             let spent = Spent { outcome: Outcome::Lost, cpu_us: 0, wall_us };
             let about = exchange.lost(blame);
+            self.host.meter.event(&spent);
             self.ring.outcome(self.host.clock.now(), &self.code, about, spent);
         }
     }

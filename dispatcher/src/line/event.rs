@@ -216,6 +216,9 @@ impl Begun {
             return Err((NotTaken::TooLarge, body));
         }
         table.next_event = next;
+        if let RequestBody::Inline(bytes) = &body {
+            line.host.meter.bytes_in(bytes.len());
+        }
         let (sender, reply) = oneshot::channel();
         let upload = match body {
             RequestBody::Stream { from, length } => Some(Sending::Held { from, length }),

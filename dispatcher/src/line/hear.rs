@@ -7,7 +7,7 @@ use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up};
 use bindery_wire::log::Spent;
 use bytes::Bytes;
 
-use super::body::{Cut, Download, Intake, Outflow, Pumped, pump};
+use super::body::{Cut, Download, Intake, Metered, Outflow, Pumped, pump};
 use super::event::{Exchange, Sending};
 use super::{Begin, Line, Reply, ReplyBody, RequestBody, State, Table};
 use crate::clock::Millis;
@@ -102,10 +102,11 @@ impl Line {
         let (body, streams) = match head.body {
             Body::None => (ReplyBody::None, None),
             Body::Inline(bytes) if bytes.len() <= BODY_INLINE_BYTES_MAX => {
+                self.host.meter.bytes_out(bytes.len());
                 (ReplyBody::Inline(Bytes::copy_from_slice(bytes)), None)
             }
             Body::Inline(_) => return Err(Violation::Order("an inline body over the limit")),
-            Body::Passed { body } => (passed(exchange, head.event, body)?, None),
+            Body::Passed { body } => (self.passed(exchange, head.event, body)?, None),
             Body::Stream { body, length } => {
                 let intake = Arc::new(Intake::new());
                 if intakes.insert(body, intake.clone()).is_some() {
@@ -149,6 +150,7 @@ impl Line {
         if let Some(reply) = exchange.reply {
             let _ = reply.send(Reply::Ended(spent));
         }
+        self.host.meter.event(&spent);
         self.ring.outcome(self.host.clock.now(), &self.code, exchange.about, spent);
         Ok(())
     }
@@ -172,6 +174,7 @@ impl Line {
     fn hear_chunk(&self, body: u32, bytes: &[u8]) -> Heard {
         // A body that nobody wants any more may still have chunks under way.
         let Some(intake) = self.table().intakes.get(&body).cloned() else { return Ok(()) };
+        self.host.meter.bytes_out(bytes.len());
         if intake.chunk(bytes) { Ok(()) } else { Err(Violation::Order("a chunk without credit")) }
     }
 
@@ -225,14 +228,20 @@ impl Line {
             self.client_gone(event);
         }
     }
-}
 
-/// The request's own body as the response's: it goes back without entering the isolate.
-fn passed(exchange: &mut Exchange, event: u32, body: u32) -> Result<ReplyBody, Violation> {
-    match exchange.upload.take() {
-        Some(Sending::Held { from, length }) if body == event => {
-            Ok(ReplyBody::Passed { from, length })
+    /// The request's own body as the response's: it goes back without entering the isolate.
+    fn passed(
+        &self,
+        exchange: &mut Exchange,
+        event: u32,
+        body: u32,
+    ) -> Result<ReplyBody, Violation> {
+        match exchange.upload.take() {
+            Some(Sending::Held { from, length }) if body == event => {
+                let from = Box::pin(Metered { from, meter: self.host.meter.clone() });
+                Ok(ReplyBody::Passed { from, length })
+            }
+            _ => Err(Violation::Order("a body to pass on that it was not given or has read")),
         }
-        _ => Err(Violation::Order("a body to pass on that it was not given or has read")),
     }
 }

@@ -38,6 +38,7 @@ use crate::clock::Clock;
 use crate::code::Code;
 use crate::tail::Ring;
 use crate::tasks::Tasks;
+use crate::usage::Meter;
 use body::Intake;
 use event::Exchange;
 use outbox::Outbox;
@@ -54,6 +55,8 @@ pub struct Host {
     pub clock: Clock,
     /// Keeps compiled code.
     pub keep: Keep,
+    /// Counts what the tenant uses.
+    pub meter: Arc<Meter>,
 }
 
 /// How a start ended.

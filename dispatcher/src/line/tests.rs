@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bindery_logic::blame::Blame;
+use bindery_storage::memory::Memory;
 use bindery_wire::frame::{Body, Down, Event as WireEvent, EventKind, Head, Started, Up};
 use bindery_wire::frame::{CHUNK_BYTES_MAX, WINDOW_BYTES};
 use bindery_wire::limits::{self, QUEUED_EVENT_COUNT_MAX};
@@ -22,6 +23,7 @@ use super::end::grace;
 use super::*;
 use crate::clock::Millis;
 use crate::tail::Tail;
+use crate::usage::Usage;
 
 /// The isolate's end: blocking, on the test's own thread or another.
 struct Peer {
@@ -128,6 +130,7 @@ async fn started() -> Setup {
         keep: Arc::new(move |_, name, made| {
             keep.lock().expect("no panic").push(format!("{name} {}", made.len()));
         }),
+        meter: Usage::new(Arc::new(Memory::new()), clock.clone()).meter(TenantId(1)),
     };
     let (line, begin) = Line::new(IsolateNumber(1), code(), tail.ring(TenantId(1)), host);
     let (ours, theirs) = StdStream::pair().expect("a pair");

@@ -35,6 +35,7 @@ use crate::config::PoolConfig;
 use crate::cordon::{Cordon, Cordons};
 use crate::line::Line;
 use crate::tail::Tail;
+use crate::usage::Usage;
 use gate::Gate;
 use group::{Group, Starting};
 use machine::Cores;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub cordons: Cordons,
     /// Where records go.
     pub tail: Tail,
+    /// Counts what tenants use.
+    pub usage: Usage,
     /// The time.
     pub clock: Clock,
     /// How many isolates are kept.

@@ -150,6 +150,7 @@ impl Job {
             tasks: self.tasks.clone(),
             clock: parts.clock.clone(),
             keep: Arc::new(move |code, name, made| compiled.keep(code, name, made)),
+            meter: parts.usage.meter(self.code.tenant),
         };
         let ring = parts.tail.ring(self.code.tenant);
         Line::new(parts.cordons.number(), self.code.clone(), ring, host)

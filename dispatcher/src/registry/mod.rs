@@ -37,7 +37,7 @@ use std::sync::Arc;
 use bindery_storage::blob::Blobs;
 use bindery_storage::engine::Engine;
 use bindery_storage::tables::{
-    Contents, Domains, Meta, Secrets, Tenants, Tokens, Versions, Workers,
+    Contents, Domains, Meta, Secrets, Tenants, Tokens, Usage, Versions, Workers,
 };
 use bindery_wire::Limits;
 
@@ -97,6 +97,7 @@ struct Inner {
     secrets: Secrets,
     domains: Domains,
     meta: Meta,
+    usage: Usage,
     cache: cache::Cache,
     edits: edit::Locks,
 }
@@ -114,6 +115,7 @@ impl Registry {
             secrets: Secrets::new(engine()),
             domains: Domains::new(engine()),
             meta: Meta::new(engine()),
+            usage: Usage::new(engine()),
             cache: cache::Cache::new(parts.code_bytes_max),
             edits: edit::Locks::default(),
             parts,

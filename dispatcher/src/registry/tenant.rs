@@ -187,7 +187,8 @@ impl Inner {
         let told = tokio::task::spawn_blocking(move || changed.deleted(id));
         told.await.map_err(|_| Error::Stopped)?;
         self.remove_contents(id).await?;
-        let writes = vec![self.meta.delete_gone(id)];
+        // What was counted between the deletion and this goes too.
+        let writes = vec![self.meta.delete_gone(id), self.usage.delete(id)];
         self.parts.engine.commit(Batch { checks: vec![], writes }).await?;
         Ok(())
     }

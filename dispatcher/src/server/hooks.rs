@@ -11,17 +11,24 @@ use crate::placement::{Compiled, Failed, Placement};
 use crate::problem;
 use crate::registry::{Changed, StartFailure, Started, Starter};
 use crate::tasks::Tasks;
+use crate::usage::Usage;
 
 /// Placement, as others know it.
 pub(super) struct Hooks {
     placement: Placement,
+    usage: Usage,
     tasks: Tasks,
     compiled: Compiled,
 }
 
 impl Hooks {
-    pub(super) fn new(placement: Placement, tasks: Tasks, compiled: Compiled) -> Self {
-        Self { placement, tasks, compiled }
+    pub(super) fn new(
+        placement: Placement,
+        usage: Usage,
+        tasks: Tasks,
+        compiled: Compiled,
+    ) -> Self {
+        Self { placement, usage, tasks, compiled }
     }
 }
 
@@ -70,6 +77,7 @@ impl Changed for Hooks {
 
     fn deleted(&self, tenant: TenantId) {
         self.placement.outdated(tenant, None);
+        self.usage.forget(tenant);
         self.compiled.forget(tenant);
     }
 }

@@ -25,6 +25,7 @@ use crate::placement::{self, Placement, SWEEP_EVERY};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
 use crate::tasks::Tasks;
+use crate::usage::Usage;
 use hooks::Hooks;
 use store::Store;
 
@@ -109,16 +110,19 @@ impl Server {
     ) -> Result<Self, Error> {
         let Store { engine, blobs } = store?;
         let tail = Tail::new(clock.clone());
+        let usage = Usage::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
             cordons,
             tail: tail.clone(),
+            usage: usage.clone(),
             clock: clock.clone(),
             config: config.pool.clone(),
             compiled: compiled.clone(),
         });
         let fronts = Fronts::start(front_count()).await?;
-        let hooks = Arc::new(Hooks::new(placement.clone(), fronts.tasks(), compiled));
+        let hooks =
+            Arc::new(Hooks::new(placement.clone(), usage.clone(), fronts.tasks(), compiled));
         let registry = Registry::open(registry::Parts {
             engine,
             blobs,
@@ -140,6 +144,7 @@ impl Server {
             registry: registry.clone(),
             operator: Operator::open(config.operator_token.as_ref(), &config.data)?,
             tail: tail.clone(),
+            usage: usage.clone(),
             measured: hooks,
             serving: serving.subscribe(),
             domain: config.domain.to_ascii_lowercase(),
@@ -147,6 +152,7 @@ impl Server {
         };
         let admin = admin::serve(config.admin, parts, (&tasks, ending.subscribe())).await;
         let admin = admin.map_err(|source| Error::Admin { address: config.admin, source })?;
+        tasks.spawn("usage", usage.run(ending.subscribe()));
         tasks.spawn("sweep", sweep(placement.clone(), clock, ending.subscribe()));
         let drain = Duration::from_millis(config.drain_ms.into());
         let server = Self {

@@ -103,7 +103,7 @@ async fn a_follower_sees_what_comes_and_is_told_what_it_missed() {
         log(&ring, "a", "[]");
     };
     assert_eq!(tokio::join!(waiting, pushing).0, 1_003);
-    for _ in 0..2_005 {
+    for _ in 0..1_005 {
         log(&ring, "a", "[]");
     }
     let missed = followed.next().await.expect("endless");

@@ -50,6 +50,8 @@ spaces! {
     TenantCounter = 0x0b,
     /// Contents of a tenant by their hash, in parts.
     Content = 0x0c,
+    /// What a tenant used, by hour and figure.
+    Usage = 0x0d,
 }
 
 /// A key being written, part by part.

@@ -11,6 +11,7 @@ mod row;
 mod secret;
 mod tenant;
 mod token;
+mod usage;
 mod version;
 mod worker;
 
@@ -21,5 +22,6 @@ pub use row::{Error, Result};
 pub use secret::{Sealed, Secrets};
 pub use tenant::{Quotas, Tenant, Tenants};
 pub use token::{Token, Tokens};
+pub use usage::{Figures, Usage};
 pub use version::{Version, Versions};
 pub use worker::{Deployment, Worker, Workers};

@@ -127,13 +127,14 @@ impl Tenants {
     /// Removes the tenant, its name and every row of its own but its contents, which can be too
     /// many for one commit. They, and rows outside its prefix (host names), are removed apart.
     pub fn delete(&self, id: TenantId, name: &str) -> Vec<Write> {
-        const OWN: [Space; 6] = [
+        const OWN: [Space; 7] = [
             Space::Worker,
             Space::Version,
             Space::Deployment,
             Space::Token,
             Space::Secret,
             Space::Domain,
+            Space::Usage,
         ];
         let mut writes =
             vec![Write::Delete { key: key(id) }, Write::Delete { key: name_key(name) }];
