@@ -9,6 +9,7 @@ pub mod cordon;
 pub mod egress;
 pub mod http;
 pub mod line;
+pub mod outbound;
 pub mod placement;
 pub mod problem;
 pub mod registry;

@@ -134,6 +134,7 @@ impl Job {
         let host = Host {
             tasks: self.tasks.clone(),
             clock: parts.clock.clone(),
+            outside: parts.outside.clone(),
             keep: Arc::new(move |code, name, made| compiled.keep(code, name, made)),
         };
         let ring = parts.tail.ring(self.code.tenant);

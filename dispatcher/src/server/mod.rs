@@ -3,6 +3,7 @@
 //! The program and the tests start it the same way. It reads no environment and prints nothing.
 
 mod hooks;
+mod setup;
 mod store;
 
 use std::net::SocketAddr;
@@ -19,8 +20,9 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
-use crate::egress::{self, Egress};
+use crate::egress::Egress;
 use crate::http::{self, Front, Fronts};
+use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement, SWEEP_EVERY};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
@@ -84,6 +86,8 @@ pub struct Server {
     registry: Registry,
     placement: Placement,
     tail: Tail,
+    /// What calls from worker to worker reach, for as long as the server is there.
+    _workers: Arc<Workers>,
     fronts: Fronts,
     tasks: Tasks,
     serving: watch::Sender<bool>,
@@ -95,7 +99,7 @@ impl Server {
     /// Starts a server whose cordons run `program cordon`. Both ports accept when it returns.
     pub async fn start(config: Config, program: PathBuf, clock: Clock) -> Result<Self, Error> {
         let tasks = Tasks::new(Handle::current());
-        let cordons = Cordons::start(cordon_config(&config, program), clock.clone());
+        let cordons = Cordons::start(setup::cordons(&config, program), clock.clone());
         let (store, cordons) = tokio::join!(Store::open(config.data.clone()), cordons);
         let cordons = cordons?;
         let started = Self::start_with(&config, store, (cordons.clone(), tasks, clock)).await;
@@ -111,15 +115,10 @@ impl Server {
         (cordons, tasks, clock): (Cordons, Tasks, Clock),
     ) -> Result<Self, Error> {
         let Store { engine, blobs } = store?;
+        let fronts = Fronts::start(setup::front_count()).await?;
         let tail = Tail::new(clock.clone());
-        let egress = Egress::open(egress::Parts {
-            config: config.egress.clone(),
-            allow_private: config.allow_private_egress,
-            resolver: Arc::new(egress::System),
-            tasks: tasks.clone(),
-            clock: clock.clone(),
-        });
-        let egress = egress.map_err(Error::Certificates)?;
+        let egress = setup::egress(config, &fronts, &clock).map_err(Error::Certificates)?;
+        let outbound = Arc::new(Outbound::new(egress.clone()));
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
             cordons,
@@ -127,8 +126,8 @@ impl Server {
             clock: clock.clone(),
             config: config.pool.clone(),
             compiled: compiled.clone(),
+            outside: outbound.clone(),
         });
-        let fronts = Fronts::start(front_count()).await?;
         let hooks = Arc::new(Hooks::new(placement.clone(), fronts.tasks(), compiled));
         let registry = Registry::open(registry::Parts {
             engine,
@@ -143,6 +142,12 @@ impl Server {
             changed: hooks.clone(),
         });
         let registry = registry.await?;
+        let workers = Arc::new(Workers {
+            registry: registry.clone(),
+            placement: placement.clone(),
+            tasks: fronts.tasks(),
+        });
+        outbound.reach(&workers);
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
         let listen = fronts.open(config.listen, &Arc::new(front))?;
@@ -168,6 +173,7 @@ impl Server {
             registry,
             placement,
             tail,
+            _workers: workers,
             fronts,
             tasks,
             serving,
@@ -206,22 +212,6 @@ impl Server {
         self.placement.cordons().shutdown().await;
         self.fronts.end().await;
     }
-}
-
-fn cordon_config(config: &Config, program: PathBuf) -> cordon::Config {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let count = config.cordons.map_or(cores.max(2), |count| count.get() as usize);
-    cordon::Config {
-        program,
-        count,
-        unsandboxed: config.unsandboxed,
-        blank_count_max: config.pool.blank_count_max,
-    }
-}
-
-/// Threads of the front door: one for four cores, for most of the work is the isolates'.
-fn front_count() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1))
 }
 
 async fn sweep(

@@ -6,5 +6,6 @@ pub(crate) mod host;
 pub(crate) mod line;
 pub(crate) mod memory;
 pub(crate) mod modules;
+mod reply;
 pub(crate) mod start;
 pub(crate) mod watchdog;
