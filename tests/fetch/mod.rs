@@ -1,6 +1,7 @@
 //! Outgoing requests of workers, to servers on the loopback and from worker to worker.
 
 mod body;
+mod example;
 mod failure;
 mod service;
 
