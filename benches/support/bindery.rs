@@ -58,6 +58,11 @@ impl Data {
         Bindery::start(self.0.path(), config, &[])
     }
 
+    /// Starts one whose workers may reach the loopback.
+    pub(crate) fn serve_with_private_egress(&self) -> Result<Bindery> {
+        Bindery::start(self.0.path(), &["--allow-private-egress"])
+    }
+
     /// Starts one that has no blank isolates waiting.
     pub(crate) fn serve_without_blanks(&self) -> Result<Bindery> {
         Bindery::start(self.0.path(), CONFIG, &["--blanks", "0"])

@@ -35,6 +35,12 @@ impl Worker {
         Self { source: include_str!("../workers/offender.js").into(), vars: Vec::new() }
     }
 
+    /// Passes requests on to an origin and its responses back.
+    pub(crate) fn proxy(origin: &str) -> Self {
+        let source = include_str!("../workers/proxy.js").into();
+        Self { source, vars: vec![("ORIGIN", json!(origin))] }
+    }
+
     /// A program of about so many bytes, a part of which runs when it starts.
     pub(crate) fn sized(bytes: usize) -> Self {
         Self { source: program(bytes), vars: Vec::new() }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bindery_wire::frame::OUTBOUND_SLOT;
 use bindery_wire::{Limits, Manifest, TenantId, VersionId};
 use bytes::Bytes;
 
@@ -27,4 +28,19 @@ pub struct Code {
     /// Changes with every change of the worker's secrets or the tenant's limits: an isolate of
     /// an older generation takes no new events.
     pub generation: u64,
+}
+
+/// What a slot of an isolate stands for. Slots behind the first are those of the version's
+/// bindings, in the order of their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The global `fetch`.
+    Outbound,
+}
+
+impl Code {
+    /// What a slot stands for; absent if the version has no such slot.
+    pub fn slot(&self, slot: u32) -> Option<Slot> {
+        (slot == OUTBOUND_SLOT).then_some(Slot::Outbound)
+    }
 }

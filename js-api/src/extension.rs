@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use deno_core::{Extension, JsRuntime, RuntimeOptions};
 
 use crate::door::{self, Door};
-use crate::ops;
+use crate::{fetch, ops};
 
 deno_core::extension!(
     bindery,
@@ -26,6 +26,8 @@ deno_core::extension!(
         door::ops::op_door_now,
         door::ops::op_door_monotonic,
         door::ops::op_denied,
+        fetch::ops::op_fetch_send,
+        fetch::ops::op_fetch_abort,
     ],
     esm_entry_point = "ext:bindery/bootstrap.js",
     esm = [
@@ -33,6 +35,8 @@ deno_core::extension!(
         "ext:bindery/door.js" = "door/door.js",
         "ext:bindery/time.js" = "bootstrap/time.js",
         "ext:bindery/timers.js" = "timers/timers.js",
+        "ext:bindery/fetch.js" = "fetch/fetch.js",
+        "ext:bindery/fetch/data_url.js" = "fetch/data_url.js",
         "ext:bindery/http/headers.js" = "http/headers.js",
         "ext:bindery/http/form_data.js" = "http/form_data.js",
         "ext:bindery/http/multipart.js" = "http/multipart.js",
@@ -42,6 +46,7 @@ deno_core::extension!(
         "ext:bindery/http/host_body.js" = "http/host_body.js",
         "ext:bindery/http/identity_stream.js" = "http/identity_stream.js",
         "ext:bindery/http/multipart.js" = "http/multipart.js",
+        "ext:bindery/http/pump.js" = "http/pump.js",
         "ext:bindery/http/request.js" = "http/request.js",
         "ext:bindery/http/response.js" = "http/response.js",
         "ext:bindery/console.js" = "console/console.js",

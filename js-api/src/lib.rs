@@ -8,6 +8,7 @@ mod console;
 mod crypto;
 mod event;
 mod extension;
+mod fetch;
 mod http;
 mod timers;
 

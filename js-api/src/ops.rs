@@ -40,6 +40,10 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
         &["op_load_ext_script", "op_set_captured_bootstrap"],
     ),
     (
+        "outgoing requests: written to the line, under limits that the dispatcher checks",
+        &["op_fetch_send", "op_fetch_abort"],
+    ),
+    (
         "turns a thrown value into a class that has a name",
         &["op_destructure_error", "op_is_native_error"],
     ),

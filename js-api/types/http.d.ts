@@ -11,7 +11,10 @@ declare class Headers implements Iterable<[name: string, value: string]> {
   getAll(name: "Set-Cookie" | "set-cookie"): string[];
   getSetCookie(): string[];
   has(name: string): boolean;
-  /** Replaces every value. Throws a TypeError if the headers belong to a request that came in. */
+  /**
+   * Replaces every value. Throws a TypeError if the headers belong to a request that came in or to
+   * a response that was fetched.
+   */
   set(name: string, value: string): void;
   append(name: string, value: string): void;
   delete(name: string): void;
@@ -90,6 +93,7 @@ interface ResponseInit {
   cf?: unknown;
   /** Only null for now. */
   webSocket?: null;
+  /** "manual": the body is sent as it is under a `content-encoding` of gzip or br. */
   encodeBody?: "automatic" | "manual";
 }
 
@@ -103,7 +107,9 @@ declare class Response extends Body {
   get statusText(): string;
   get headers(): Headers;
   get ok(): boolean;
+  /** Of a response that was fetched: whether a redirect led to it. */
   get redirected(): boolean;
+  /** Of a response that was fetched: where it came from. */
   get url(): string;
   get type(): "default" | "error";
   get webSocket(): null;

@@ -109,6 +109,22 @@ impl Incoming {
         }
     }
 
+    /// A request as it comes in, with its first line; `None` if the connection ends before. Its
+    /// status is 0.
+    pub(super) async fn request(mut reader: Reader) -> Option<(String, Self)> {
+        let first = reader.line().await?;
+        let mut headers = Vec::new();
+        loop {
+            let line = reader.line().await?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let has_body = ["transfer-encoding", "content-length"];
+        let has_body = has_body.iter().any(|name| header(&headers, name).is_some());
+        let left = if has_body { Left::of(0, &headers) } else { Left::Ended };
+        Some((first, Self { status: 0, headers, reader, left }))
+    }
+
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
@@ -163,6 +179,13 @@ impl Incoming {
                 Chunk::Bytes(bytes) => body.extend_from_slice(&bytes),
                 end => return (body, end),
             }
+        }
+    }
+
+    /// Waits until the connection is closed by the peer; whatever still comes is dropped.
+    pub(super) async fn closed(&mut self) {
+        while self.reader.fill().await {
+            self.reader.buffer.clear();
         }
     }
 

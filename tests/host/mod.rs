@@ -6,6 +6,7 @@ mod body;
 mod client;
 mod doors;
 mod here;
+mod origin;
 mod program;
 mod worker;
 
@@ -13,6 +14,7 @@ pub(crate) use body::Chunk;
 pub(crate) use client::Answer;
 pub(crate) use doors::Doors;
 pub(crate) use here::{Host, moment};
+pub(crate) use origin::Origin;
 pub(crate) use program::{Program, runs, signal};
 pub(crate) use worker::Worker;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::host::{Host, Worker};
 
@@ -25,7 +25,7 @@ macro_rules! folders {
     };
 }
 
-folders! { bootstrap cloudflare console crypto event http timers }
+folders! { bootstrap cloudflare console crypto event fetch http timers }
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
@@ -51,6 +51,8 @@ async fn run(folder: &str) {
         let tenant = name(&path).replace('_', "-");
         let source = fs::read_to_string(&path).expect("a case file");
         let file = format!("{folder}/{}", name(&path));
+        let origin = Worker::new(include_str!("runner/origin.js")).name("origin");
+        host.deploy(&tenant, &origin).await;
         let answer = host.upload(&tenant, &worker(source)).await;
         if !matches!(answer.status, 200 | 201) {
             let _ = writeln!(failures, "{file}: the upload was refused: {answer}");
@@ -74,6 +76,7 @@ fn worker(source: String) -> Worker {
     Worker::new(include_str!("runner/index.js"))
         .js("t.js", include_str!("runner/t.js"))
         .js("case.js", source)
+        .metadata("outbound", json!({ "service": "origin" }))
         .text("TEXT", "a text")
         .json("VALUE", r#"{"b":[1,null],"a":{"z":true,"y":"\u00e9"}}"#)
 }

@@ -10,7 +10,7 @@ const tests = dirname(dirname(fileURLToPath(import.meta.url)));
 const [work, ...wanted] = process.argv.slice(2);
 const folders = wanted.length > 0 ? wanted : readdirSync(join(tests, "cases")).sort();
 
-for (const name of ["index.js", "t.js"])
+for (const name of ["index.js", "t.js", "origin.js"])
   copyFileSync(join(tests, "js/runner", name), join(work, name));
 copyFileSync(join(tests, "workerd/driver.js"), join(work, "driver.js"));
 
@@ -37,6 +37,12 @@ const subject = ({ name, copy }) => `
         (name = "VALUE", json = "{\\"b\\":[1,null],\\"a\\":{\\"z\\":true,\\"y\\":\\"\\\\u00e9\\"}}"),
       ],
       compatibilityDate = "2026-08-01",
+      globalOutbound = "origin",
+    )),`;
+const origin = `
+    (name = "origin", worker = (
+      modules = [(name = "origin.js", esModule = embed "origin.js")],
+      compatibilityDate = "2026-08-01",
     )),`;
 const driver = `
     (name = "driver", worker = (
@@ -49,7 +55,7 @@ writeFileSync(
   join(work, "config.capnp"),
   `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${subjects.map(subject).join("")}${driver}
+  services = [${subjects.map(subject).join("")}${origin}${driver}
   ],
 );
 `,

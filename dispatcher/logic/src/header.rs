@@ -30,6 +30,14 @@ pub fn tells_origin(name: &str) -> bool {
     name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "x-real-ip")
 }
 
+/// Whether a header of a worker's own request goes no further: the host's and the connection's
+/// names, and what the URL and the body say.
+pub fn call_drops(name: &str) -> bool {
+    name.starts_with("x-bindery-")
+        || matches!(name, "host" | "content-length" | "expect")
+        || is_hop_by_hop(name)
+}
+
 /// Whether a header of a worker is kept from the client.
 pub fn response_drops(name: &str) -> bool {
     name.starts_with("x-bindery-") || is_hop_by_hop(name)
@@ -81,6 +89,16 @@ mod tests {
             assert!(response_drops(name), "{name}");
         }
         assert!(!response_drops("content-encoding") && !response_drops("cf-cache"));
+    }
+
+    #[test]
+    fn what_the_url_and_the_body_say_is_not_said_twice() {
+        for name in ["host", "content-length", "x-bindery-hops", "connection", "upgrade", "te"] {
+            assert!(call_drops(name), "{name}");
+        }
+        for name in ["accept-encoding", "cf-foo", "user-agent", "content-encoding", "traceparent"] {
+            assert!(!call_drops(name), "{name}");
+        }
     }
 
     #[test]

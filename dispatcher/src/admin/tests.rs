@@ -194,7 +194,7 @@ async fn every_problem_of_an_upload_is_reported_at_once() {
             7,
         ],
         "crons": ["* * * * *"], "routes": [], "limits": { "cpu_ms": 0, "disk": 1 },
-        "outbound": { "service": "x" }, "keep_bindings": ["queue"], "previews": "yes",
+        "outbound": { "service": "X--y", "to": 1 }, "keep_bindings": ["queue"], "previews": "yes",
     });
     let modules: [(&str, &str, &[u8]); 9] = [
         ("a.js", ES, b"\xff"),

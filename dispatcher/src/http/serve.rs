@@ -180,7 +180,7 @@ impl Run<'_> {
         let end = path.floor_char_boundary(PATH_BYTES_MAX);
         let path = path.get(..end).unwrap_or_default().into();
         let method: Method = self.parts.method.clone();
-        About { request: self.id, method, path, status: 0 }
+        About { request: self.id, method, path, status: 0, hops: 0 }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! An [`Intake`] is a body of the isolate's: what hyper polls. Credit for a chunk goes back when
 //! the chunk is taken, so at most [`WINDOW_BYTES`] of a body are ever held here. An [`Outflow`]
-//! is a request's body on its way to the isolate: it is not read before the isolate gives credit.
+//! is a body on its way to the isolate: it is not read before the isolate gives credit.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -101,7 +101,8 @@ fn wake(mut state: MutexGuard<'_, Received>) {
 pub struct Download {
     line: Weak<Line>,
     intake: Arc<Intake>,
-    event: u32,
+    /// The event that it answers; absent for the body of a call.
+    answers: Option<u32>,
     body: u32,
     /// Bytes that are still to come, if the isolate said how many.
     due: Option<u64>,
@@ -113,18 +114,18 @@ pub struct Download {
 }
 
 impl Download {
-    /// The reader of `intake`; `numbers` are those of its event and its body, `lengths` the one
-    /// that it declared and the one that it may have.
+    /// The reader of `intake`; `numbers` are those of the event that it answers, if it does, and
+    /// of its body, `lengths` the one that it declared and the one that it may have.
     pub(super) fn new(
         line: &Arc<Line>,
         intake: Arc<Intake>,
-        numbers: (u32, u32),
+        numbers: (Option<u32>, u32),
         lengths: (Option<u64>, u64),
     ) -> Self {
-        let (event, body) = numbers;
+        let (answers, body) = numbers;
         let (due, left) = lengths;
         let line = Arc::downgrade(line);
-        Self { line, intake, event, body, due, left, owed: 0, over: false }
+        Self { line, intake, answers, body, due, left, owed: 0, over: false }
     }
 
     /// How long the body is, if the isolate said so.
@@ -137,7 +138,7 @@ impl Download {
         self.over = true;
         if let Some(line) = self.line.upgrade() {
             line.unwanted(self.body);
-            line.answered(self.event);
+            self.answers.into_iter().for_each(|event| line.answered(event));
         }
     }
 
@@ -190,7 +191,7 @@ impl Download {
         if !std::mem::replace(&mut self.over, true)
             && let Some(line) = self.line.upgrade()
         {
-            line.answered(self.event);
+            self.answers.into_iter().for_each(|event| line.answered(event));
         }
     }
 
@@ -200,7 +201,7 @@ impl Download {
             && let Some(line) = self.line.upgrade()
         {
             // In this order: without its body an event may be over, and then it is not canceled.
-            line.client_gone(self.event);
+            self.answers.into_iter().for_each(|event| line.client_gone(event));
             line.unwanted(self.body);
         }
     }
@@ -232,7 +233,7 @@ impl Body for Download {
     }
 }
 
-/// Why a request's body broke off.
+/// Why a body on its way to an isolate broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cut {
     /// The client did not finish it.
@@ -243,13 +244,19 @@ pub enum Cut {
     TooLong,
 }
 
-/// Where a request's body comes from: bytes that were read already, then the connection.
+/// Where a body comes from.
 pub type Upload = Pin<Box<dyn Body<Data = Bytes, Error = Cut> + Send>>;
 
-/// A request's body that goes back to the client, counted both ways.
+/// A body that passes without entering the isolate, counted both ways.
 pub(super) struct Metered {
-    pub(super) from: Upload,
-    pub(super) meter: Arc<Meter>,
+    from: Upload,
+    meter: Arc<Meter>,
+}
+
+impl Metered {
+    pub(super) fn new(from: Upload, meter: &Arc<Meter>) -> Upload {
+        Box::pin(Self { from, meter: meter.clone() })
+    }
 }
 
 impl Body for Metered {
@@ -337,7 +344,7 @@ pub(super) enum Pumped {
     Cut(Cut),
 }
 
-/// Moves a request's body to the isolate as far as its credit goes.
+/// Moves a body to the isolate as far as its credit goes.
 pub(super) async fn pump(line: &Line, body: u32, mut from: Upload, flow: &Outflow) -> Pumped {
     while flow.allowed().await.is_some() {
         let frame = tokio::select! {

@@ -49,12 +49,14 @@ impl Line {
 
     /// The end of the line: every event is answered, and nothing is taken any more.
     pub(crate) fn lost(&self, blame: Blame) {
-        let (begin, events, intakes) = {
+        let (begin, events, intakes, bodies) = {
             let mut table = self.table();
             self.condemn_locked(&mut table);
             table.state = State::Ended;
             let events = std::mem::take(&mut table.events);
-            (table.begin.take(), events, std::mem::take(&mut table.intakes))
+            table.calls.clear();
+            let bodies = std::mem::take(&mut table.bodies);
+            (table.begin.take(), events, std::mem::take(&mut table.intakes), bodies)
         };
         self.outbox.close();
         if let Some(begin) = begin {
@@ -63,6 +65,7 @@ impl Line {
         for intake in intakes.into_values() {
             intake.end(false);
         }
+        bodies.into_values().for_each(|sending| sending.close());
         for exchange in events.into_values() {
             let wall = self.host.clock.elapsed().saturating_sub(exchange.since);
             let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::body::{Cut, Download, Outflow, Upload};
-use super::{Line, Permit, State};
+use super::call::Unread;
+use super::{Line, Permit};
 
 /// Names one request of a client, in logs and in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,8 @@ pub struct About {
     pub path: Box<str>,
     /// The status of the answer; 0 before there is one.
     pub status: u16,
+    /// How many workers have passed the request on to each other.
+    pub hops: u32,
 }
 
 /// A request as the isolate sees it, without its body.
@@ -113,7 +116,7 @@ pub enum ReplyBody {
     Inline(Bytes),
     /// It follows from the isolate.
     Stream(Download),
-    /// It is the request's own body.
+    /// It is a body that the isolate was given and has not read.
     Passed {
         /// Where it comes from.
         from: Upload,
@@ -148,18 +151,38 @@ pub(super) struct Exchange {
     pub(super) about: About,
     /// Who waits for the reply, until there is one.
     pub(super) reply: Option<oneshot::Sender<Reply>>,
-    /// The request's body, unless it is all sent or unwanted.
-    pub(super) upload: Option<Sending>,
-    /// The response's body, if it is one that the isolate sends.
-    pub(super) intake: Option<u32>,
+    /// Numbers of bodies that the isolate was given, also of those that are gone.
+    pub(super) bodies: Vec<u32>,
+    /// Numbers of bodies that the isolate sends, also of those that are gone.
+    pub(super) intakes: Vec<u32>,
+    /// Subrequests that it may still make.
+    pub(super) calls_left: u32,
+    /// Calls that have no reply yet.
+    pub(super) calls_waiting: usize,
     pub(super) client: Client,
     pub(super) since: Duration,
 }
 
-/// How far a request's body is.
-pub(super) enum Sending {
+/// A body on its way to the isolate.
+pub(super) struct Sending {
+    /// The event that it belongs to.
+    pub(super) event: u32,
+    pub(super) state: State,
+}
+
+impl Sending {
+    /// Nobody wants the rest.
+    pub(super) fn close(&self) {
+        if let State::Pumped(flow) = &self.state {
+            flow.close();
+        }
+    }
+}
+
+/// How far a body is.
+pub(super) enum State {
     /// Nobody has asked for it.
-    Held { from: Upload, length: Option<u64> },
+    Held { from: Unread, length: Option<u64> },
     /// It is being moved.
     Pumped(Arc<Outflow>),
 }
@@ -178,9 +201,6 @@ pub(super) enum Client {
 impl Exchange {
     /// Tells whoever waits that the isolate is gone.
     pub(super) fn lost(self, blame: Blame) -> About {
-        if let Some(Sending::Pumped(flow)) = &self.upload {
-            flow.close();
-        }
         if let Some(reply) = self.reply {
             let _ = reply.send(Reply::Lost(blame));
         }
@@ -207,27 +227,33 @@ impl Begun {
     ) -> Result<Self, (NotTaken, RequestBody)> {
         let Some(line) = permit.line().cloned() else { return Err((NotTaken::Closed, body)) };
         let mut table = line.table();
-        if table.state != State::Serving {
+        if table.state != super::State::Serving {
             return Err((NotTaken::Closed, body));
         }
-        let event = table.next_event;
+        let event = table.next_number;
         let Some(next) = event.checked_add(1) else { return Err((NotTaken::Closed, body)) };
         if push(&line, event, request, &body).is_err() {
             return Err((NotTaken::TooLarge, body));
         }
-        table.next_event = next;
+        table.next_number = next;
         if let RequestBody::Inline(bytes) = &body {
             line.host.meter.bytes_in(bytes.len());
         }
         let (sender, reply) = oneshot::channel();
-        let upload = match body {
-            RequestBody::Stream { from, length } => Some(Sending::Held { from, length }),
-            RequestBody::None | RequestBody::Inline(_) => None,
+        if let RequestBody::Stream { from, length } = body {
+            let state = State::Held { from: Unread::Plain(from), length };
+            table.bodies.insert(event, Sending { event, state });
+        }
+        let exchange = Exchange {
+            about,
+            reply: Some(sender),
+            bodies: Vec::new(),
+            intakes: Vec::new(),
+            calls_left: line.code.limits.subrequest_count_max,
+            calls_waiting: 0,
+            client: Client::Listens,
+            since: line.host.clock.elapsed(),
         };
-        let since = line.host.clock.elapsed();
-        let reply_to = Some(sender);
-        let client = Client::Listens;
-        let exchange = Exchange { about, reply: reply_to, upload, intake: None, client, since };
         table.events.insert(event, exchange);
         drop(table);
         // From here on the event's end gives the permit back.

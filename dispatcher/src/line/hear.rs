@@ -1,5 +1,6 @@
 //! What a line does with each frame of its isolate. Nothing in a frame is believed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bindery_wire::codec;
@@ -8,8 +9,8 @@ use bindery_wire::log::Spent;
 use bytes::Bytes;
 
 use super::body::{Cut, Download, Intake, Metered, Outflow, Pumped, pump};
-use super::event::{Exchange, Sending};
-use super::{Begin, Line, Reply, ReplyBody, RequestBody, State, Table};
+use super::event::{Exchange, Sending, State as Moved};
+use super::{Begin, Line, Reply, ReplyBody, RequestBody, State, Table, Unread};
 use crate::clock::Millis;
 
 /// A frame that no honest isolate sends.
@@ -23,7 +24,7 @@ pub enum Violation {
     Order(&'static str),
 }
 
-type Heard = Result<(), Violation>;
+pub(super) type Heard = Result<(), Violation>;
 
 impl Line {
     /// Takes in one frame.
@@ -31,6 +32,11 @@ impl Line {
         match up {
             Up::Head(head) => self.hear_head(head),
             Up::Done { event, spent } => self.hear_done(event, spent),
+            Up::Call(call) => self.hear_call(call),
+            Up::Abort { call } => {
+                self.hear_abort(call);
+                Ok(())
+            }
             Up::Chunk { body, bytes } => self.hear_chunk(body, bytes),
             Up::End { body, whole } => {
                 if let Some(intake) = self.table().intakes.remove(&body) {
@@ -92,7 +98,7 @@ impl Line {
 
     fn hear_head(self: &Arc<Self>, head: Head<'_>) -> Heard {
         let mut table = self.table();
-        let Table { events, intakes, .. } = &mut *table;
+        let Table { events, intakes, bodies, .. } = &mut *table;
         let exchange =
             events.get_mut(&head.event).ok_or(Violation::Order("a head of no event of its"))?;
         let Some(reply) = exchange.reply.take() else {
@@ -106,15 +112,20 @@ impl Line {
                 (ReplyBody::Inline(Bytes::copy_from_slice(bytes)), None)
             }
             Body::Inline(_) => return Err(Violation::Order("an inline body over the limit")),
-            Body::Passed { body } => (self.passed(exchange, head.event, body)?, None),
+            Body::Passed { body } => {
+                let (from, length) = take_unread(bodies, head.event, body)?;
+                let (from, is_as_sent) = from.under(head.headers);
+                let from = Metered::new(from, &self.host.meter);
+                (ReplyBody::Passed { from, length: length.filter(|_| is_as_sent) }, None)
+            }
             Body::Stream { body, length } => {
                 let intake = Arc::new(Intake::new());
                 if intakes.insert(body, intake.clone()).is_some() {
                     return Err(Violation::Order("a body number twice"));
                 }
-                exchange.intake = Some(body);
+                exchange.intakes.push(body);
                 let max = self.code.limits.response_bytes_max;
-                let download = Download::new(self, intake, (head.event, body), (length, max));
+                let download = Download::new(self, intake, (Some(head.event), body), (length, max));
                 (ReplyBody::Stream(download), Some(body))
             }
         };
@@ -129,24 +140,17 @@ impl Line {
     }
 
     fn hear_done(&self, event: u32, spent: Spent) -> Heard {
-        let (exchange, intake) = {
+        let (exchange, left) = {
             let mut table = self.table();
-            let exchange = table
-                .events
-                .remove(&event)
-                .ok_or(Violation::Order("the end of no event of its"))?;
-            let intake = exchange.intake.and_then(|body| table.intakes.remove(&body));
-            (exchange, intake)
+            let exchange = table.events.remove(&event);
+            let exchange = exchange.ok_or(Violation::Order("the end of no event of its"))?;
+            let left = table.let_go(event, &exchange);
+            (exchange, left)
         };
+        left.iter().for_each(Sending::close);
         self.slots.add_permits(1);
         self.touch();
         self.events_ended.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if let Some(intake) = intake {
-            intake.end(false);
-        }
-        if let Some(Sending::Pumped(flow)) = &exchange.upload {
-            flow.close();
-        }
         if let Some(reply) = exchange.reply {
             let _ = reply.send(Reply::Ended(spent));
         }
@@ -157,12 +161,18 @@ impl Line {
 
     /// The event ran into the isolate's end: whoever waits may go elsewhere with it.
     fn hear_not_taken(&self, event: u32) -> Heard {
-        let exchange = self.table().events.remove(&event);
-        let exchange = exchange.ok_or(Violation::Order("the refusal of no event of its"))?;
+        let (exchange, body) = {
+            let mut table = self.table();
+            let exchange = table.events.remove(&event);
+            let exchange = exchange.ok_or(Violation::Order("the refusal of no event of its"))?;
+            (exchange, table.bodies.remove(&event))
+        };
         self.slots.add_permits(1);
         self.touch();
-        let held = match exchange.upload {
-            Some(Sending::Held { from, length }) => Some(RequestBody::Stream { from, length }),
+        let held = match body.map(|body| body.state) {
+            Some(Moved::Held { from, length }) => {
+                Some(RequestBody::Stream { from: from.as_sent(), length })
+            }
             _ => None,
         };
         if let Some(reply) = exchange.reply {
@@ -178,49 +188,43 @@ impl Line {
         if intake.chunk(bytes) { Ok(()) } else { Err(Violation::Order("a chunk without credit")) }
     }
 
-    /// A request's body is first asked for: now it is read.
-    fn hear_credit(self: &Arc<Self>, event: u32, bytes: u32) {
+    /// A body is asked for: the first time, it begins to be read.
+    fn hear_credit(self: &Arc<Self>, body: u32, bytes: u32) {
         let mut table = self.table();
-        let Some(exchange) = table.events.get_mut(&event) else { return };
-        let flow = match exchange.upload.take() {
-            None => return,
-            Some(Sending::Pumped(flow)) => {
-                flow.credit(bytes);
-                exchange.upload = Some(Sending::Pumped(flow));
-                return;
-            }
-            Some(Sending::Held { from, .. }) => {
-                let flow = Arc::new(Outflow::default());
-                exchange.upload = Some(Sending::Pumped(flow.clone()));
-                let line = self.clone();
-                let own = flow.clone();
-                self.host.tasks.spawn("request body", async move {
-                    let pumped = pump(&line, event, from, &own).await;
-                    line.pumped(event, pumped);
-                });
-                flow
-            }
-        };
-        drop(table);
+        let Some(sending) = table.bodies.get_mut(&body) else { return };
+        if let Moved::Pumped(flow) = &sending.state {
+            return flow.credit(bytes);
+        }
+        let (event, flow) = (sending.event, Arc::new(Outflow::default()));
         flow.credit(bytes);
+        let former = std::mem::replace(&mut sending.state, Moved::Pumped(flow.clone()));
+        drop(table);
+        let Moved::Held { from, .. } = former else { return };
+        let from = from.decoded();
+        let line = self.clone();
+        self.host.tasks.spawn("body", async move {
+            let pumped = pump(&line, body, from, &flow).await;
+            line.pumped(event, body, pumped);
+        });
     }
 
-    fn hear_unwanted(&self, event: u32) {
-        let upload = self.table().events.get_mut(&event).and_then(|e| e.upload.take());
-        if let Some(Sending::Pumped(flow)) = upload {
-            flow.close();
+    fn hear_unwanted(&self, body: u32) {
+        let sending = self.table().bodies.remove(&body);
+        if let Some(sending) = sending {
+            sending.close();
         }
     }
 
-    /// A request's body came to its end. One that is too long is answered here.
-    fn pumped(&self, event: u32, pumped: Pumped) {
+    /// A body came to its end. A request's that is too long is answered here.
+    fn pumped(&self, event: u32, body: u32, pumped: Pumped) {
         let reply = {
             let mut table = self.table();
+            table.bodies.remove(&body);
             let Some(exchange) = table.events.get_mut(&event) else { return };
-            exchange.upload = None;
+            // The body of an event's own request has the number of the event.
             match pumped {
-                Pumped::Cut(Cut::TooLong) => exchange.reply.take(),
-                Pumped::Cut(Cut::Unfinished) | Pumped::Done => None,
+                Pumped::Cut(Cut::TooLong) if body == event => exchange.reply.take(),
+                Pumped::Cut(_) | Pumped::Done => None,
             }
         };
         if let Some(reply) = reply {
@@ -228,20 +232,38 @@ impl Line {
             self.client_gone(event);
         }
     }
+}
 
-    /// The request's own body as the response's: it goes back without entering the isolate.
-    fn passed(
-        &self,
-        exchange: &mut Exchange,
-        event: u32,
-        body: u32,
-    ) -> Result<ReplyBody, Violation> {
-        match exchange.upload.take() {
-            Some(Sending::Held { from, length }) if body == event => {
-                let from = Box::pin(Metered { from, meter: self.host.meter.clone() });
-                Ok(ReplyBody::Passed { from, length })
-            }
-            _ => Err(Violation::Order("a body to pass on that it was not given or has read")),
+/// A body that goes elsewhere without having entered the isolate.
+pub(super) fn take_unread(
+    bodies: &mut HashMap<u32, Sending>,
+    event: u32,
+    body: u32,
+) -> Result<(Unread, Option<u64>), Violation> {
+    let unread = |sending: &mut Sending| {
+        sending.event == event && matches!(sending.state, Moved::Held { .. })
+    };
+    if bodies.get_mut(&body).is_some_and(unread)
+        && let Some(Sending { state: Moved::Held { from, length }, .. }) = bodies.remove(&body)
+    {
+        return Ok((from, length));
+    }
+    Err(Violation::Order("a body to pass on that it was not given or has read"))
+}
+
+impl Table {
+    /// Ends what an event has left behind. Bodies on their way to the isolate are given back, to
+    /// be dropped when the table is free: one may come from an isolate, even from the same.
+    fn let_go(&mut self, event: u32, exchange: &Exchange) -> Vec<Sending> {
+        if exchange.calls_waiting > 0 {
+            self.calls.retain(|_, calling| calling.event() != event);
         }
+        for body in &exchange.intakes {
+            if let Some(intake) = self.intakes.remove(body) {
+                intake.end(false);
+            }
+        }
+        let bodies = std::iter::once(&event).chain(&exchange.bodies);
+        bodies.filter_map(|body| self.bodies.remove(body)).collect()
     }
 }

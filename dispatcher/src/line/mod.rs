@@ -7,6 +7,9 @@
 //! ends the line.
 
 mod body;
+mod call;
+#[cfg(test)]
+mod call_tests;
 mod end;
 mod event;
 mod hear;
@@ -18,6 +21,7 @@ mod permit;
 mod tests;
 
 pub use body::{Broken, Cut, Download, Upload};
+pub use call::{Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread, too_many};
 pub use end::Sweep;
 pub use event::{About, Begun, Event, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
 pub use hear::Violation;
@@ -40,7 +44,8 @@ use crate::tail::Ring;
 use crate::tasks::Tasks;
 use crate::usage::Meter;
 use body::Intake;
-use event::Exchange;
+use call::Calling;
+use event::{Exchange, Sending};
 use outbox::Outbox;
 
 /// Keeps compiled code: of what, the module's name and the code.
@@ -57,6 +62,8 @@ pub struct Host {
     pub keep: Keep,
     /// Counts what the tenant uses.
     pub meter: Arc<Meter>,
+    /// Carries out calls.
+    pub outside: Arc<dyn Outside>,
 }
 
 /// How a start ended.
@@ -88,12 +95,16 @@ pub struct Line {
 
 struct Table {
     state: State,
-    next_event: u32,
+    /// The next number of an event or of a body of the dispatcher's: both are never used again.
+    next_number: u32,
     waiting: usize,
     begin: Option<oneshot::Sender<Begin>>,
     events: HashMap<u32, Exchange>,
     /// The isolate's bodies, which are read here.
     intakes: HashMap<u32, Arc<Intake>>,
+    /// The dispatcher's bodies, until all is sent or nobody wants the rest.
+    bodies: HashMap<u32, Sending>,
+    calls: HashMap<u32, Calling>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,11 +127,13 @@ impl Line {
         let (begin, begun) = oneshot::channel();
         let table = Table {
             state: State::Starting,
-            next_event: 0,
+            next_number: 0,
             waiting: 0,
             begin: Some(begin),
             events: HashMap::new(),
             intakes: HashMap::new(),
+            bodies: HashMap::new(),
+            calls: HashMap::new(),
         };
         let slots = Semaphore::new(code.limits.event_count_max.max(1) as usize);
         let line = Self {

@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use bindery_logic::blame::Blame;
 use bindery_storage::memory::Memory;
-use bindery_wire::frame::{Body, Down, Event as WireEvent, EventKind, Head, Started, Up};
+use bindery_wire::frame::{
+    Body, Down, Event as WireEvent, EventKind, Head, Reply as WireReply, Started, Up,
+};
 use bindery_wire::frame::{CHUNK_BYTES_MAX, WINDOW_BYTES};
 use bindery_wire::limits::{self, QUEUED_EVENT_COUNT_MAX};
 use bindery_wire::log::Spent;
 use bindery_wire::{IsolateNumber, Manifest, Outcome, TenantId, VersionId, codec, manifest};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body::Body as _;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::end::grace;
@@ -26,20 +30,20 @@ use crate::tail::Tail;
 use crate::usage::Usage;
 
 /// The isolate's end: blocking, on the test's own thread or another.
-struct Peer {
+pub(super) struct Peer {
     socket: StdStream,
     read: Vec<u8>,
 }
 
 impl Peer {
-    fn say(&mut self, up: &Up<'_>) {
+    pub(super) fn say(&mut self, up: &Up<'_>) {
         let mut bytes = Vec::new();
         codec::write(&mut bytes, up, codec::UP_BYTES_MAX).expect("fits");
         self.socket.write_all(&bytes).expect("the line reads");
     }
 
     /// The next frame, described: frames borrow what they were read from.
-    fn hear(&mut self) -> String {
+    pub(super) fn hear(&mut self) -> String {
         loop {
             if let Some((frame, end)) =
                 codec::split(&self.read, codec::DOWN_BYTES_MAX).expect("a frame")
@@ -57,11 +61,11 @@ impl Peer {
         }
     }
 
-    fn done(&mut self, event: u32, outcome: Outcome) {
+    pub(super) fn done(&mut self, event: u32, outcome: Outcome) {
         self.say(&Up::Done { event, spent: Spent { outcome, cpu_us: 1, wall_us: 2 } });
     }
 
-    fn head(&mut self, event: u32, body: Body<'_>) {
+    pub(super) fn head(&mut self, event: u32, body: Body<'_>) {
         self.say(&Up::Head(Head { event, status: 200, headers: b"a\nb\n", body }));
     }
 }
@@ -75,19 +79,39 @@ fn describe(down: &Down<'_>) -> String {
         Down::Credit { body, bytes } => format!("credit {body} {bytes}"),
         Down::End { body, whole } => format!("end {body} {whole}"),
         Down::Cancel { event, outcome } => format!("cancel {event} {outcome}"),
+        Down::Reply(WireReply { call, result: Ok(response) }) => {
+            format!("reply {call} {} {:?}", response.status, response.body)
+        }
+        Down::Reply(WireReply { call, result: Err(refusal) }) => {
+            format!("refusal {call} {}", refusal.message)
+        }
         Down::Unwanted { body } => format!("unwanted {body}"),
         Down::Stop => "stop".into(),
         Down::Start(_) => "start".into(),
     }
 }
 
-struct Setup {
-    line: Arc<Line>,
+/// Where calls go in these tests: the test answers them.
+struct Street(mpsc::UnboundedSender<(Call, Answering)>);
+
+pub(super) type Answering = oneshot::Sender<Result<Fetched, Refused>>;
+
+impl Outside for Street {
+    fn fetch(&self, call: Call) -> BoxFuture<'static, Result<Fetched, Refused>> {
+        let (answering, answer) = oneshot::channel();
+        let _ = self.0.send((call, answering));
+        Box::pin(async move { answer.await.expect("the test answers") })
+    }
+}
+
+pub(super) struct Setup {
+    pub(super) line: Arc<Line>,
     peer: Option<Peer>,
     clock: Clock,
     tail: Tail,
     kept: Arc<Mutex<Vec<String>>>,
-    io: JoinHandle<End>,
+    pub(super) calls: mpsc::UnboundedReceiver<(Call, Answering)>,
+    pub(super) io: JoinHandle<End>,
 }
 
 fn code() -> Arc<Code> {
@@ -111,6 +135,7 @@ fn code() -> Arc<Code> {
         secrets: vec![],
         limits: limits::Limits {
             event_count_max: 2,
+            subrequest_count_max: 8,
             response_bytes_max: 1_000_000,
             ..limits::DEFAULT
         },
@@ -119,14 +144,16 @@ fn code() -> Arc<Code> {
 }
 
 /// A line whose isolate has started.
-async fn started() -> Setup {
+pub(super) async fn started() -> Setup {
     let clock = Clock::test(Millis(1_000));
     let tail = Tail::new(clock.clone());
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = kept.clone();
+    let (street, calls) = mpsc::unbounded_channel();
     let host = Host {
         tasks: Tasks::new(Handle::current()),
         clock: clock.clone(),
+        outside: Arc::new(Street(street)),
         keep: Arc::new(move |_, name, made| {
             keep.lock().expect("no panic").push(format!("{name} {}", made.len()));
         }),
@@ -142,11 +169,11 @@ async fn started() -> Setup {
     let mut peer = Peer { socket: theirs, read: Vec::new() };
     peer.say(&Up::Started(Started { cpu_us: 1, entrypoints: vec![], warnings: vec![] }));
     assert!(matches!(begin.await, Ok(Begin::Started(_))));
-    Setup { line, peer: Some(peer), clock, tail, kept, io }
+    Setup { line, peer: Some(peer), clock, tail, kept, calls, io }
 }
 
 impl Setup {
-    async fn begin(&self, body: RequestBody) -> Begun {
+    pub(super) async fn begin(&self, body: RequestBody) -> Begun {
         let permit = self.line.permit().await.expect("room");
         let request =
             Event { entrypoint: None, method: "POST", url: "http://t/", headers: b"", cf: "{}" };
@@ -155,12 +182,13 @@ impl Setup {
             method: ::http::Method::POST,
             path: "/".into(),
             status: 0,
+            hops: 0,
         };
         Begun::begin(permit, request, body, about).map_err(|(why, _)| why).expect("taken")
     }
 
     /// Runs the isolate's part on a thread where it may block.
-    async fn peer<T: Send + 'static>(
+    pub(super) async fn peer<T: Send + 'static>(
         &mut self,
         part: impl FnOnce(&mut Peer) -> T + Send + 'static,
     ) -> T {
@@ -181,7 +209,7 @@ fn upload(chunks: Vec<Result<Bytes, Cut>>) -> RequestBody {
     RequestBody::Stream { from, length: None }
 }
 
-async fn head(begun: Begun) -> (Bytes, ReplyBody) {
+pub(super) async fn head(begun: Begun) -> (Bytes, ReplyBody) {
     match begun.reply().await {
         Reply::Head { status: 200, headers, body } => (headers, body),
         other => panic!("no head: {other:?}"),

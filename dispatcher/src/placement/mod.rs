@@ -33,7 +33,7 @@ use crate::clock::Clock;
 use crate::code::Code;
 use crate::config::PoolConfig;
 use crate::cordon::{Cordon, Cordons};
-use crate::line::Line;
+use crate::line::{Line, Outside};
 use crate::tail::Tail;
 use crate::usage::Usage;
 use gate::Gate;
@@ -54,6 +54,8 @@ pub struct Parts {
     pub config: PoolConfig,
     /// Compiled code of modules.
     pub compiled: Compiled,
+    /// Carries out the calls of isolates.
+    pub outside: Arc<dyn Outside>,
 }
 
 /// Which isolates live. Clones share them.

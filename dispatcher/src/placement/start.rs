@@ -149,6 +149,7 @@ impl Job {
         let host = Host {
             tasks: self.tasks.clone(),
             clock: parts.clock.clone(),
+            outside: parts.outside.clone(),
             keep: Arc::new(move |code, name, made| compiled.keep(code, name, made)),
             meter: parts.usage.meter(self.code.tenant),
         };

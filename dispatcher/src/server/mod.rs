@@ -3,6 +3,7 @@
 //! The program and the tests start it the same way. It reads no environment and prints nothing.
 
 mod hooks;
+mod setup;
 mod store;
 
 use std::net::SocketAddr;
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bindery_logic::place::Waiting;
 use bindery_storage::{blob, engine};
 use bindery_wire::limits;
 use tokio::runtime::Handle;
@@ -20,7 +20,9 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
+use crate::egress::Egress;
 use crate::http::{self, Front, Fronts};
+use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement, SWEEP_EVERY};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
@@ -68,6 +70,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The certificates of the configuration can not be read.
+    #[error("the certificates of `egress` can not be read")]
+    Certificates(#[source] std::io::Error),
     /// Work in the background was given up.
     #[error("the server was stopped while it started")]
     Stopped,
@@ -82,6 +87,8 @@ pub struct Server {
     registry: Registry,
     placement: Placement,
     tail: Tail,
+    /// What calls from worker to worker reach, for as long as the server is there.
+    _workers: Arc<Workers>,
     fronts: Fronts,
     tasks: Tasks,
     serving: watch::Sender<bool>,
@@ -93,7 +100,7 @@ impl Server {
     /// Starts a server whose cordons run `program cordon`. Both ports accept when it returns.
     pub async fn start(config: Config, program: PathBuf, clock: Clock) -> Result<Self, Error> {
         let tasks = Tasks::new(Handle::current());
-        let cordons = Cordons::start(cordon_config(&config, program), clock.clone());
+        let cordons = Cordons::start(setup::cordons(&config, program), clock.clone());
         let (store, cordons) = tokio::join!(Store::open(config.data.clone()), cordons);
         let cordons = cordons?;
         let started = Self::start_with(&config, store, (cordons.clone(), tasks, clock)).await;
@@ -109,8 +116,11 @@ impl Server {
         (cordons, tasks, clock): (Cordons, Tasks, Clock),
     ) -> Result<Self, Error> {
         let Store { engine, blobs } = store?;
+        let fronts = Fronts::start(setup::front_count()).await?;
         let tail = Tail::new(clock.clone());
         let usage = Usage::new(engine.clone(), clock.clone());
+        let egress = setup::egress(config, &fronts, &clock).map_err(Error::Certificates)?;
+        let outbound = Arc::new(Outbound::new(egress.clone()));
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
             cordons,
@@ -119,8 +129,8 @@ impl Server {
             clock: clock.clone(),
             config: config.pool.clone(),
             compiled: compiled.clone(),
+            outside: outbound.clone(),
         });
-        let fronts = Fronts::start(front_count()).await?;
         let hooks =
             Arc::new(Hooks::new(placement.clone(), usage.clone(), fronts.tasks(), compiled));
         let registry = Registry::open(registry::Parts {
@@ -136,6 +146,12 @@ impl Server {
             changed: hooks.clone(),
         });
         let registry = registry.await?;
+        let workers = Arc::new(Workers {
+            registry: registry.clone(),
+            placement: placement.clone(),
+            tasks: fronts.tasks(),
+        });
+        outbound.reach(&workers);
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
         let listen = fronts.open(config.listen, &Arc::new(front))?;
@@ -152,8 +168,10 @@ impl Server {
         };
         let admin = admin::serve(config.admin, parts, (&tasks, ending.subscribe())).await;
         let admin = admin.map_err(|source| Error::Admin { address: config.admin, source })?;
+        egress.keep_from(admin.port());
         tasks.spawn("usage", usage.run(ending.subscribe()));
-        tasks.spawn("sweep", sweep(placement.clone(), clock, ending.subscribe()));
+        let swept = (placement.clone(), egress);
+        tasks.spawn("sweep", sweep(swept, clock, ending.subscribe()));
         let drain = Duration::from_millis(config.drain_ms.into());
         let server = Self {
             listen,
@@ -161,6 +179,7 @@ impl Server {
             registry,
             placement,
             tail,
+            _workers: workers,
             fronts,
             tasks,
             serving,
@@ -201,34 +220,21 @@ impl Server {
     }
 }
 
-fn cordon_config(config: &Config, program: PathBuf) -> cordon::Config {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let count = config.cordons.map_or(cores.max(2), |count| count.get() as usize);
-    cordon::Config {
-        program,
-        count,
-        unsandboxed: config.unsandboxed,
-        blanks: Waiting {
-            count_min: config.pool.blank_count_min,
-            count_max: config.pool.blank_count_max,
-        },
-        start_count_max: config.pool.cordon_start_count_max.get(),
-    }
-}
-
-/// Threads of the front door: one for four cores, for most of the work is the isolates'.
-fn front_count() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1))
-}
-
-async fn sweep(placement: Placement, clock: Clock, mut ending: watch::Receiver<bool>) {
+async fn sweep(
+    (placement, egress): (Placement, Egress),
+    clock: Clock,
+    mut ending: watch::Receiver<bool>,
+) {
     let ended = async move {
         let _ = ending.wait_for(|ending| *ending).await;
     };
     tokio::pin!(ended);
     loop {
         tokio::select! {
-            () = clock.sleep(SWEEP_EVERY) => placement.sweep(),
+            () = clock.sleep(SWEEP_EVERY) => {
+                placement.sweep();
+                egress.sweep();
+            }
             () = ended.as_mut() => return,
         }
     }

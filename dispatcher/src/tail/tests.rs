@@ -49,7 +49,7 @@ fn records_are_read_in_order_from_where_one_left_off() {
     log(&ring, "a", r#"["one",1]"#);
     log(&ring, "b", "not json");
     let method = ::http::Method::GET;
-    let about = About { request: RequestId(2), method, path: "/p".into(), status: 0 };
+    let about = About { request: RequestId(2), method, path: "/p".into(), status: 0, hops: 0 };
     let spent = Spent { outcome: Outcome::ExceededCpu, cpu_us: 3, wall_us: 4 };
     ring.outcome(Millis(6), &code("a"), about, spent);
     let all = tail.read(T, None, None);

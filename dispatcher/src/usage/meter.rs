@@ -75,13 +75,13 @@ impl Meter {
         self.list();
     }
 
-    /// Bytes of a body have come from a client.
+    /// Bytes of a body have come: a client's request, or a response to one of the tenant's.
     pub fn bytes_in(self: &Arc<Self>, bytes: usize) {
         self.count(BYTES_IN, bytes as u64);
         self.list();
     }
 
-    /// Bytes of a body have gone to a client.
+    /// Bytes of a body have gone out: a response to a client, or a request of the tenant's.
     pub fn bytes_out(self: &Arc<Self>, bytes: usize) {
         self.count(BYTES_OUT, bytes as u64);
         self.list();

@@ -7,9 +7,11 @@ import { bodyChunk, bodyEnd } from "ext:bindery/door.js";
 import * as timers from "ext:bindery/timers.js";
 import { console } from "ext:bindery/console.js";
 import * as webcrypto from "ext:bindery/crypto.js";
+import { callRefused, callReply, fetch } from "ext:bindery/fetch.js";
 import { Headers } from "ext:bindery/http/headers.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:bindery/http/identity_stream.js";
 import { FormData } from "ext:bindery/http/form_data.js";
+import { bodyCredit, bodyOver } from "ext:bindery/http/pump.js";
 import { Request } from "ext:bindery/http/request.js";
 import { Response } from "ext:bindery/http/response.js";
 import * as event from "ext:bindery/event.js";
@@ -103,11 +105,6 @@ const CLASSES = {
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
 };
 
-/** Outgoing requests come with a later release. */
-async function fetch() {
-  throw new Error("fetch is not supported yet");
-}
-
 const VALUES = {
   atob: base64.atob,
   btoa: base64.btoa,
@@ -173,10 +170,12 @@ globalThis.__bindery = [
   timers.timerFired,
   bodyChunk,
   bodyEnd,
-  event.bodyCredit,
-  event.bodyOver,
+  bodyCredit,
+  bodyOver,
   event.cancelEvent,
   event.dropEvent,
+  callReply,
+  callRefused,
   event.describeForHost,
   { ...workers },
 ];

@@ -46,10 +46,22 @@ pub enum Source {
 
 impl Door {
     /// Begins a body.
-    pub(super) fn begin_body(&mut self, event: u32, source: Source) -> u32 {
+    pub(crate) fn begin_body(&mut self, event: u32, source: Source) -> u32 {
         let id = self.new_body();
         self.up.insert(id, UpBody { event, source, credit: WINDOW_BYTES, sent: 0 });
         id
+    }
+
+    /// Lets a body that was received go elsewhere, unread.
+    pub(crate) fn pass(&mut self, event: u32, id: u32) -> Result<(), Error> {
+        match self.down.get(&id) {
+            None => Err(Error::NoBody),
+            Some(body) if body.event != event => Err(Error::OtherEvent),
+            Some(_) => {
+                self.down.remove(&id);
+                Ok(())
+            }
+        }
     }
 
     /// Sends what the credit allows of a body whose bytes are all here. True when it is done.

@@ -27,6 +27,14 @@ pub enum Error {
     #[class(type)]
     #[error("the event has already been answered or has ended")]
     Ended,
+    /// A body of one event in the hands of another.
+    #[class(generic)]
+    #[error(
+        "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, \
+         request/response bodies, and others) created in the context of one request handler \
+         cannot be accessed from a different request's handler."
+    )]
+    OtherEvent,
     /// A body that is not there any more.
     #[class(type)]
     #[error("the body has already ended")]
@@ -35,6 +43,10 @@ pub enum Error {
     #[class(type)]
     #[error("response headers: {0}")]
     Headers(#[from] bindery_wire::flat::Error),
+    /// Headers of an outgoing request over the limits of a message.
+    #[class(type)]
+    #[error("request headers: {0}")]
+    RequestHeaders(bindery_wire::flat::Error),
     /// A value that is neither text nor bytes.
     #[class(type)]
     #[error("a body is text or bytes")]
@@ -43,6 +55,20 @@ pub enum Error {
     #[class(type)]
     #[error("this operation does not exist in a worker")]
     Denied,
+    /// A URL of an outgoing request longer than allowed.
+    #[class(type)]
+    #[error("a URL of {got} bytes; the limit is {max}", max = bindery_wire::limits::URL_BYTES_MAX)]
+    UrlTooLong {
+        /// Its length.
+        got: usize,
+    },
+    /// A body of an outgoing request longer than allowed.
+    #[class(range)]
+    #[error("the request's body is longer than the limit of {max} bytes")]
+    RequestTooLong {
+        /// The limit.
+        max: u64,
+    },
     /// A response longer than allowed.
     #[class(range)]
     #[error("the response is longer than the limit of {max} bytes")]

@@ -63,6 +63,8 @@ pub struct Door {
     pub up: HashMap<u32, UpBody>,
     /// Bodies that this isolate is receiving.
     pub down: HashMap<u32, DownBody>,
+    /// Calls that have no reply yet, each with its event.
+    pub calls: HashMap<u32, u32>,
     /// What the isolate and its events may use.
     pub limits: Limits,
     /// The time that JavaScript sees.
@@ -111,6 +113,7 @@ impl Door {
             events: HashMap::new(),
             up: HashMap::new(),
             down: HashMap::new(),
+            calls: HashMap::new(),
             limits: limits::DEFAULT,
             now: Now { wall_ms: 0.0, monotonic_ms: 0.0, origin: None },
             ended: Vec::new(),
@@ -146,6 +149,15 @@ impl Door {
         self.stray = Logged::default();
     }
 
+    /// Refuses what only the code of an event that runs may do.
+    pub(crate) fn check_runs(&self, event: u32) -> Result<(), Error> {
+        if !self.serves() {
+            return Err(Error::GlobalScope);
+        }
+        let runs = self.events.get(&event).is_some_and(|state| state.ended.is_none());
+        if runs { Ok(()) } else { Err(Error::Ended) }
+    }
+
     /// The events that have not ended.
     pub fn unended(&self) -> Vec<u32> {
         let under_way = self.events.iter().filter(|(_, event)| event.ended.is_none());
@@ -155,6 +167,7 @@ impl Door {
     /// Whether something is under way that another side will go on with.
     pub fn waits(&self) -> bool {
         !self.timers.is_empty()
+            || !self.calls.is_empty()
             || self.down.values().any(|body| body.credit > 0)
             || self.up.values().any(UpBody::waits)
     }
@@ -169,6 +182,8 @@ impl Door {
         state.ended = Some(if threw { Outcome::Exception } else { outcome });
         self.ended.push(event);
         self.timers.drop_event(event);
+        // The dispatcher cancels them when it hears of the end.
+        self.calls.retain(|_, of| *of != event);
         let cut: Vec<u32> =
             self.up.iter().filter(|(_, body)| body.event == event).map(|(id, _)| *id).collect();
         for body in cut {

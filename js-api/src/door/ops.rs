@@ -12,11 +12,11 @@ use std::time::Instant;
 
 use super::{Door, Error, Shared, Source, timers};
 
-/// Kinds of body that [`op_door_head`] knows; the numbers are `response.js`'s.
-mod kind {
-    pub(super) const NONE: u32 = 0;
-    pub(super) const STREAM: u32 = 3;
-    pub(super) const PASSED: u32 = 4;
+/// Kinds of body; the numbers are those of `body.js`.
+pub(crate) mod kind {
+    pub(crate) const NONE: u32 = 0;
+    pub(crate) const STREAM: u32 = 3;
+    pub(crate) const PASSED: u32 = 4;
 }
 
 /// Answers an event: the head, and the body if it is here or has a number. Returns the number of
@@ -44,7 +44,7 @@ pub fn op_door_head<'s>(
         kind::NONE => answer(Body::None).map(|()| 0),
         kind::PASSED => {
             let body = body.uint32_value(scope).ok_or(Error::NoBody)?;
-            shared.open()?.down.remove(&body).ok_or(Error::NoBody)?;
+            shared.open()?.pass(event, body)?;
             answer(Body::Passed { body }).map(|()| 0)
         }
         kind::STREAM => {
@@ -83,7 +83,8 @@ fn answer_long(
     Ok(if door.up.contains_key(&body) { body } else { 0 })
 }
 
-fn bytes_of<'s>(
+/// The bytes of a text or of a view of bytes.
+pub(crate) fn bytes_of<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: v8::Local<'s, v8::Value>,
 ) -> Result<Vec<u8>, Error> {

@@ -2,7 +2,9 @@
 
 import { core } from "ext:core/mod.js";
 import { currentEvent, enterEvent } from "ext:bindery/door.js";
+import { dropCalls } from "ext:bindery/fetch.js";
 import { dropTimers } from "ext:bindery/timers.js";
+import { awaitBody, dropBodies, pumpBody, stopBody } from "ext:bindery/http/pump.js";
 import { abortRequest, requestFromHost } from "ext:bindery/http/request.js";
 import { Response, responseParts } from "ext:bindery/http/response.js";
 
@@ -13,9 +15,7 @@ const {
   setUnhandledPromiseRejectionHandler,
 } = core;
 const {
-  op_door_chunk,
   op_door_done,
-  op_door_end,
   op_door_exception,
   op_door_head,
 } = core.ops;
@@ -28,15 +28,16 @@ const OK = 0, EXCEPTION = 1, CANCELED = 2;
 const STREAM = 3;
 const then = Function.prototype.call.bind(Promise.prototype.then);
 
-// Events that have not ended, and the pumps that wait for credit, by body.
+// Events that have not ended.
 const events = new Map();
-const pumps = new Map();
 
 /** One reason to run the tenant's code. */
 class HostEvent {
   id;
   request;
   timers = new Set();
+  /** What its calls have under way, once there was one. */
+  calls = null;
   #promises = 0;
   #answered = false;
   #body = 0;
@@ -78,9 +79,11 @@ class HostEvent {
       const { kind, status, headers, body, length } = parts;
       const id = op_door_head(this.id, status, headers, kind, body, length);
       this.#answered = true;
-      if (kind === STREAM) this.#pump(id, body);
-      else if (id !== 0) this.#bodyBegan(id, undefined);
-      else this.#endIfIdle();
+      if (id === 0) return this.#endIfIdle();
+      this.#body = id;
+      const over = (failed, error) => this.#bodyOver(failed, error);
+      if (kind === STREAM) pumpBody(id, body, over);
+      else awaitBody(id, over);
     } catch (error) {
       this.fail(error);
     }
@@ -103,64 +106,27 @@ class HostEvent {
     this.#canceled = true;
     const error = new DOMException("The client has disconnected.", "AbortError");
     if (this.request !== undefined) abortRequest(this.request, error);
-    const body = this.#body;
-    if (body !== 0) this.bodyEnded(body, error);
     this.#answered = true;
+    if (this.#body !== 0) stopBody(this.#body, error);
+    this.#endIfIdle();
+  }
+
+  /** Keeps the event alive until it is released as often. */
+  hold() {
+    this.#promises++;
+  }
+
+  release() {
+    this.#promises--;
     this.#endIfIdle();
   }
 
   /** The body has gone out, or can not any more. */
-  bodyEnded(body, error) {
-    if (this.#body !== body) return;
-    const pump = pumps.get(body);
-    pumps.delete(body);
+  #bodyOver(failed, error) {
+    if (this.#ended) return;
+    if (failed) this.report(error);
     this.#body = 0;
-    pump?.stop?.(error);
     this.#endIfIdle();
-  }
-
-  #bodyBegan(body, pump) {
-    this.#body = body;
-    pumps.set(body, { event: this, resume: undefined, stop: undefined, ...pump });
-  }
-
-  // Moves chunks while there is credit, one read at a time.
-  async #pump(body, stream) {
-    this.#bodyBegan(body);
-    const pump = pumps.get(body);
-    const reader = stream.getReader();
-    pump.stop = (error) => {
-      pump.resume?.();
-      then(reader.cancel(error), undefined, () => {});
-    };
-    let whole = false;
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        await this.#write(body, pump, value);
-        if (this.#body !== body) return;
-      }
-      whole = true;
-    } catch (error) {
-      if (this.#body !== body) return;
-      this.report(error);
-      pump.stop(error);
-    }
-    pump.stop = undefined;
-    op_door_end(body, whole);
-    this.bodyEnded(body);
-  }
-
-  async #write(body, pump, value) {
-    let bytes = asBytes(value);
-    while (bytes.byteLength > 0) {
-      const taken = op_door_chunk(body, bytes);
-      if (taken === bytes.byteLength) return;
-      bytes = bytes.subarray(taken);
-      await new Promise((resolve) => pump.resume = resolve);
-      if (this.#body !== body) return;
-    }
   }
 
   #endIfIdle() {
@@ -173,16 +139,9 @@ class HostEvent {
     if (this.#ended) return;
     this.#ended = true;
     events.delete(this.id);
-    dropTimers(this);
+    forget(this);
     op_door_done(this.id, outcome);
   }
-}
-
-function asBytes(value) {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  throw new TypeError("This ReadableStream did not return bytes.");
 }
 
 // An error's parts as texts; its getters are the tenant's and may throw.
@@ -338,25 +297,6 @@ function missing(entry) {
   return new Error(`Worker has no such entrypoint: ${entry}`);
 }
 
-/** More of a response's body may be sent: called by the host. */
-export function bodyCredit(body) {
-  const pump = pumps.get(body);
-  if (pump === undefined) return;
-  enterEvent(pump.event);
-  const { resume } = pump;
-  pump.resume = undefined;
-  resume?.();
-}
-
-/** A response's body has gone out, or nobody wants the rest: called by the host. */
-export function bodyOver(body, wanted) {
-  const pump = pumps.get(body);
-  if (pump === undefined) return;
-  enterEvent(pump.event);
-  const error = wanted ? undefined : new DOMException("The client has disconnected.", "AbortError");
-  pump.event.bodyEnded(body, error);
-}
-
 /** Nobody waits for the event any more: called by the host. */
 export function cancelEvent(id) {
   const event = events.get(id);
@@ -370,7 +310,14 @@ export function dropEvent(id) {
   const event = events.get(id);
   if (event === undefined) return;
   events.delete(id);
+  forget(event);
+}
+
+// What belongs to an event goes with it; the host has ended it already, or is about to.
+function forget(event) {
   dropTimers(event);
+  dropBodies(event);
+  dropCalls(event);
 }
 
 /** Puts an exception that nobody caught into the log, under the event that it belongs to. */

@@ -281,7 +281,10 @@ export class Body {
       parts.body = data;
       return STREAM;
     }
-    if (kind === HOST) parts.length = data.length;
+    if (kind === HOST) {
+      parts.length = data.length;
+      data.unbind();
+    }
     if (kind === BLOB) {
       parts.length = sizeOf(data);
       parts.body = streamOfBlob(data);

@@ -13,6 +13,8 @@ const {
   readableByteStreamControllerError: errorController,
 } = core.loadExtScript("ext:deno_web/06_streams.js");
 
+const { add, remove } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
+
 const { Error, Promise, Uint8Array } = globalThis;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const setBytes = uncurry(Uint8Array.prototype.set);
@@ -75,6 +77,12 @@ export class HostBody {
   #waiting = null;
   /** Whoever waits for all of it. */
   #whole = null;
+  /** The controller of a stream over it. */
+  #controller = null;
+  /** What a signal was fired with that ended it. */
+  #reason = undefined;
+  /** The signal that ends it, and where that is written down; or null. */
+  #binding = null;
 
   constructor(id, length) {
     this.id = id;
@@ -84,15 +92,52 @@ export class HostBody {
   /** A stream over it that asks for nothing before its first read. */
   stream() {
     return createReadableByteStream(
-      nothing,
+      (controller) => {
+        this.#controller = controller;
+      },
       (controller) => this.#pull(controller),
       async () => this.#cancel(),
     );
   }
 
+  /** Has the signal end it: `{ signal, bound }`, where `bound` holds all that listens. */
+  bind(binding) {
+    this.abort = () => this.#abort(binding.signal.reason);
+    binding.signal[add](this.abort);
+    binding.bound.add(this);
+    this.#binding = binding;
+  }
+
+  /** Listens to no signal any more. */
+  unbind() {
+    const binding = this.#binding;
+    if (binding === null) return;
+    this.#binding = null;
+    binding.signal[remove](this.abort);
+    binding.bound.delete(this);
+  }
+
+  #abort(reason) {
+    if (this.#state !== OPEN) return;
+    this.unbind();
+    this.#state = CUT;
+    this.#reason = { error: reason };
+    this.#chunks = [];
+    this.#first = 0;
+    this.#waiting = null;
+    bodyCancel(this.id);
+    if (this.#whole !== null) this.#whole.reject(reason);
+    else if (this.#controller !== null) errorController(this.#controller, reason);
+  }
+
+  #failure() {
+    return this.#reason === undefined ? lost() : this.#reason.error;
+  }
+
   /** All of it, as bytes. */
   all() {
     return new Promise((resolve, reject) => {
+      if (this.#state === CUT) return reject(this.#failure());
       this.#whole = { resolve, reject };
       this.#ask();
     });
@@ -116,6 +161,7 @@ export class HostBody {
   end(whole) {
     if (this.#state !== OPEN) return;
     this.#state = whole ? WHOLE : CUT;
+    this.unbind();
     if (this.#whole !== null) this.#settle();
     else if (this.#waiting !== null) this.#finish(this.#waiting);
   }
@@ -135,6 +181,7 @@ export class HostBody {
   }
 
   #pull(controller) {
+    if (this.#reason !== undefined) return this.#finish(controller);
     this.#ask();
     const bytes = this.#shift();
     if (bytes !== null) {
@@ -160,7 +207,7 @@ export class HostBody {
   #finish(controller) {
     this.#waiting = null;
     if (this.#state === WHOLE) closeBytes(controller);
-    else errorController(controller, lost());
+    else errorController(controller, this.#failure());
   }
 
   #settle() {
@@ -168,7 +215,7 @@ export class HostBody {
     const chunks = this.#chunks;
     this.#chunks = [];
     if (this.#state === CUT) {
-      reject(lost());
+      reject(this.#failure());
       return;
     }
     let size = 0;
@@ -182,6 +229,7 @@ export class HostBody {
     this.#first = 0;
     if (this.#state !== OPEN) return;
     this.#state = CUT;
+    this.unbind();
     bodyCancel(this.id);
   }
 }

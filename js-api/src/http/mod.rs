@@ -10,7 +10,8 @@
 //! - `body.js`: what a body may be made of, how it is read, and that this happens once.
 //! - `host_body.js`: a body that the dispatcher sends, within the credit that goes back to it.
 //! - `form_data.js`, `multipart.js`: forms, and how they travel.
-//! - `request.js`, `response.js`: the classes, and their doors for `event.js`.
+//! - `pump.js`: bodies on their way out.
+//! - `request.js`, `response.js`: the classes, and their doors for `event.js` and `fetch.js`.
 //! - `identity_stream.js`: `IdentityTransformStream` and `FixedLengthStream`.
 //!
 //! Behaviour is that of workerd but for these, on purpose:
@@ -21,5 +22,6 @@
 //! - Text with a lone surrogate is sent with U+FFFD in its place: what is sent is UTF-8.
 //! - A chunk too many makes the write to a `FixedLengthStream` fail, not only the read.
 //! - The streams above have no byte side: a reader with its own buffer is refused.
-//! - `content-encoding` is the worker's own business: nothing is compressed for it, so
-//!   `encodeBody` is checked and has no further meaning.
+//! - Nothing is compressed for a worker. A response under a `content-encoding` of gzip or br is sent
+//!   without that header, because its body has no encoding; with `encodeBody: "manual"` both are
+//!   sent as they are, and so is a fetched body that is only passed on.

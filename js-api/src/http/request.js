@@ -13,6 +13,7 @@ import {
   MAKE,
   moveBody,
   NONE,
+  sendParts,
 } from "ext:bindery/http/body.js";
 import {
   flatOf,
@@ -98,6 +99,7 @@ const NOTHING = { __proto__: null };
 let create;
 let abort;
 let isRequest;
+let parts;
 
 export class Request extends Body {
   #method = "GET";
@@ -127,6 +129,7 @@ export class Request extends Body {
       if (cf !== "") request.#cf = cf;
       return request;
     };
+    parts = (request) => request.#give();
     isRequest = (value) => typeof value === "object" && value !== null && #url in value;
     abort = (request, reason) => {
       request.#reason = reason;
@@ -183,6 +186,26 @@ export class Request extends Body {
       throw new TypeError("Request with a GET or HEAD method cannot have a body.");
     }
     return source === null ? extract(body) : moveBody(source);
+  }
+
+  /** What a call sends. A request whose signal has fired keeps its body. */
+  #give() {
+    const headers = this.#headers;
+    const hash = this.#url.indexOf("#");
+    const out = {
+      method: this.#method,
+      url: hash < 0 ? this.#url : this.#url.slice(0, hash),
+      headers: typeof headers === "string" ? headers : flatOf(headers),
+      follow: this.#redirect === "follow",
+      signal: this.#given,
+      kind: NONE,
+      body: null,
+      length: -1,
+    };
+    if (out.signal !== null && out.signal.aborted) return out;
+    if (this.bodyUsed) throw new TypeError("Cannot reconstruct a Request with a used body.");
+    out.kind = sendParts(this, out);
+    return out;
   }
 
   /** Takes over what another request says, but its body, method and URL. */
@@ -303,3 +326,15 @@ export function requestFromHost(method, url, headers, cf, body, length = -1) {
 
 /** Aborts the signal of a request of the host; one that was never read costs nothing. */
 export const abortRequest = abort;
+
+/** The request that arguments stand for: the very one, if it is one and nothing is added to it. */
+export const asRequest = (input, init) => {
+  if (isRequest(input) && (init === undefined || init === null)) return input;
+  return new Request(input, init);
+};
+
+/**
+ * Uses a request up for sending it. Returns `{ method, url, headers, follow, signal, kind, body,
+ * length }`: the URL without its fragment, the signal or null, the rest as of a response.
+ */
+export const requestParts = parts;

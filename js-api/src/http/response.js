@@ -3,9 +3,11 @@
 import { core } from "ext:core/mod.js";
 import {
   Body,
+  BYTES,
   copyBody,
   extract,
   found,
+  HOST,
   MAKE,
   NONE,
   sendParts,
@@ -21,6 +23,7 @@ import {
   MUTABLE,
   setMissing,
 } from "ext:bindery/http/headers.js";
+import { HostBody } from "ext:bindery/http/host_body.js";
 
 const { configureInterface } = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { createFilteredInspectProxy } = core.loadExtScript("ext:deno_web/01_console.js");
@@ -77,6 +80,7 @@ function bodyFor(status, kind) {
 }
 
 let parts;
+let raw;
 
 export class Response extends Body {
   #status;
@@ -85,9 +89,14 @@ export class Response extends Body {
   #headers;
   /** The text of `cf` until somebody reads it; undefined if there is none. */
   #cf = undefined;
+  /** Of a response that was fetched, `{ url, redirected }`: its headers can not be changed. */
+  #fetched = null;
+  /** Whether the body is sent as it is under a content-encoding. */
+  #encoded = false;
 
   static {
     parts = (response) => response.#give();
+    raw = (init) => new Response(RAW, init);
   }
 
   constructor(body = null, init = undefined) {
@@ -97,6 +106,7 @@ export class Response extends Body {
       this.#statusText = init.statusText;
       this.#headers = init.headers;
       this.#cf = init.cf;
+      this.#fetched = init.fetched;
       return;
     }
     if (init === undefined || init === null) {
@@ -138,6 +148,7 @@ export class Response extends Body {
     if (encodeBody !== undefined && encodeBody !== "automatic" && encodeBody !== "manual") {
       throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
     }
+    this.#encoded = encodeBody === "manual";
     if (webSocket !== undefined && webSocket !== null) {
       throw new TypeError("webSocket is not supported yet");
     }
@@ -188,7 +199,8 @@ export class Response extends Body {
   }
 
   static #raw(kind, data, status, headers) {
-    return new Response(RAW, { kind, data, status, statusText: "", headers, cf: undefined });
+    const rest = { statusText: "", headers, cf: undefined, fetched: null };
+    return new Response(RAW, { kind, data, status, ...rest });
   }
 
   #give() {
@@ -202,6 +214,7 @@ export class Response extends Body {
     const flat = typeof headers === "string" ? headers : flatOf(headers);
     const out = { status, headers: flat, kind: NONE, body: null, length: -1 };
     out.kind = sendParts(this, out);
+    if (out.kind !== NONE && out.kind !== HOST && !this.#encoded) out.headers = unencoded(flat);
     return out;
   }
 
@@ -216,7 +229,7 @@ export class Response extends Body {
   get headers() {
     const headers = this.#headers;
     if (typeof headers !== "string") return headers;
-    return this.#headers = headersFromFlat(headers, MUTABLE);
+    return this.#headers = headersFromFlat(headers, this.#fetched === null ? MUTABLE : IMMUTABLE);
   }
 
   get ok() {
@@ -224,11 +237,11 @@ export class Response extends Body {
   }
 
   get redirected() {
-    return false;
+    return this.#fetched !== null && this.#fetched.redirected;
   }
 
   get url() {
-    return "";
+    return this.#fetched === null ? "" : this.#fetched.url;
   }
 
   get type() {
@@ -249,14 +262,19 @@ export class Response extends Body {
     const kind = copyBody(this);
     const { data } = found;
     found.data = null;
-    return new Response(RAW, {
+    const fetched = this.#fetched;
+    const own = fetched === null ? (list) => new Headers(list) : flatOf;
+    const copy = new Response(RAW, {
       kind,
       data,
       status: this.#status,
       statusText: this.#statusText,
-      headers: typeof headers === "string" ? headers : new Headers(headers),
+      headers: typeof headers === "string" ? headers : own(headers),
       cf: typeof this.#cf === "object" ? stringify(this.#cf) : this.#cf,
+      fetched,
     });
+    copy.#encoded = this.#encoded;
+    return copy;
   }
 
   [Symbol.for("Deno.privateCustomInspect")](inspect, options) {
@@ -269,6 +287,44 @@ export class Response extends Body {
   }
 }
 configureInterface(Response);
+
+const ENCODING = "content-encoding\n";
+const ENCODED = /(?:^|\n)content-encoding\n(?:gzip|br)\n/i;
+
+/**
+ * Headers of a body that JavaScript made, which has no encoding: whoever reads the response of a
+ * server gets what its bytes say, and may give its headers to what becomes of it.
+ */
+function unencoded(flat) {
+  if (flat === TEXT_FLAT || !flat.includes(ENCODING) || !ENCODED.test(flat)) return flat;
+  const list = flat.split("\n");
+  let kept = "";
+  for (let at = 0; at + 1 < list.length; at += 2) {
+    if (list[at] !== "content-encoding") kept += `${list[at]}\n${list[at + 1]}\n`;
+  }
+  return kept;
+}
+
+/**
+ * A response that the host fetched: `{ status, statusText, headers }`, headers flat, from where
+ * `{ url, redirected }` says; `body` is null, a Uint8Array that is ours from now on, or the number of a body of `length`
+ * bytes (-1 if nobody knows), which ends when the signal of `binding` fires, if there is one.
+ */
+export function responseFromHost(head, fetched, body, length, binding) {
+  let [kind, data] = [NONE, null];
+  if (typeof body === "number") {
+    [kind, data] = [HOST, new HostBody(body, length)];
+    if (binding !== null) data.bind(binding);
+  } else if (body !== null) [kind, data] = [BYTES, body];
+  const { status, statusText, headers } = head;
+  return raw({ kind, data, status, statusText, headers, cf: undefined, fetched });
+}
+
+/** A response of bytes that came with their URL. */
+export function responseOfBytes(url, type, bytes) {
+  const head = { status: 200, statusText: "OK", headers: `content-type\n${type}\n` };
+  return responseFromHost(head, { url, redirected: false }, bytes, -1, null);
+}
 
 /**
  * Uses a response up for sending it. Returns `{ status, headers, kind, body, length }`: headers are

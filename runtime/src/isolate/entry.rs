@@ -1,5 +1,6 @@
 //! The functions of our scripts through which the host comes in, and the values it brings.
 
+use bindery_wire::frame::Body;
 use deno_core::v8;
 
 /// A function that `bootstrap.js` gives, by its place there.
@@ -16,6 +17,8 @@ pub(crate) enum Entry {
     Over,
     Cancel,
     Drop,
+    Reply,
+    Refused,
     Describe,
 }
 
@@ -70,6 +73,22 @@ pub(crate) fn latin1<'s>(
     bytes: &[u8],
 ) -> Option<v8::Local<'s, v8::Value>> {
     v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal).map(Into::into)
+}
+
+/// A body that the dispatcher gives, as our scripts take it: null, its bytes or its number; and how
+/// long it is, -1 if nobody knows or it is all here.
+pub(crate) fn body<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    body: &Body<'_>,
+) -> Option<[v8::Local<'s, v8::Value>; 2]> {
+    let (body, length) = match body {
+        Body::None | Body::Passed { .. } => (v8::null(scope).into(), -1.0),
+        Body::Inline(inline) => (bytes(scope, inline)?, -1.0),
+        Body::Stream { body, length } => {
+            (number(scope, *body), length.map_or(-1.0, |length| length as f64))
+        }
+    };
+    Some([body, v8::Number::new(scope, length).into()])
 }
 
 /// Bytes as a `Uint8Array` of their own. `None` if the isolate has no memory left for them.

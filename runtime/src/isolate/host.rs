@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bindery_js_api::door::{self, Door};
-use bindery_wire::frame::{Body, Down, Event, EventKind, Up};
+use bindery_wire::frame::{Body, Down, Event, EventKind, Reply, Up};
 use bindery_wire::log::Spent;
 use bindery_wire::{Outcome, codec};
 use deno_core::{PollEventLoopOptions, v8};
@@ -22,7 +22,7 @@ use super::blank::{Blank, in_context};
 use super::entry::{self, Entries, Entry};
 use super::line::{Gone, Line, send_all};
 use super::watchdog::{Verdict, Watch};
-use super::{memory, modules, start, watchdog};
+use super::{memory, modules, reply, start, watchdog};
 use crate::sys;
 
 /// How long an isolate is idle before it gives memory back, once.
@@ -224,6 +224,7 @@ impl Host {
                     self.over(known.event, body, false);
                 }
             }
+            Down::Reply(reply) => self.reply(&reply)?,
             Down::Cancel { event, outcome } => self.cancel(event, outcome)?,
             Down::Stop => self.stopping = true,
         }
@@ -244,13 +245,7 @@ impl Host {
         }
         drop(door);
         self.complete(Some(id), |scope, entries| {
-            let (body, length) = match &request.body {
-                Body::None | Body::Passed { .. } => (v8::null(scope).into(), -1.0),
-                Body::Inline(bytes) => (entry::bytes(scope, bytes)?, -1.0),
-                Body::Stream { body, length } => {
-                    (entry::number(scope, *body), length.map_or(-1.0, |length| length as f64))
-                }
-            };
+            let [body, length] = entry::body(scope, &request.body)?;
             let entrypoint = match event.entrypoint {
                 Some(name) => modules::string(scope, name.as_bytes())?.into(),
                 None => v8::undefined(scope).into(),
@@ -263,10 +258,30 @@ impl Host {
                 entry::latin1(scope, request.headers)?,
                 modules::string(scope, request.cf.as_bytes())?.into(),
                 body,
-                v8::Number::new(scope, length).into(),
+                length,
             ];
             entries.call(scope, Entry::Fetch, &arguments).map(|_| ())
         });
+        Ok(())
+    }
+
+    /// Hands over what came of a call. One that nobody waits for any more leaves no body behind.
+    fn reply(&mut self, reply: &Reply<'_>) -> Result<(), Gone> {
+        let mut door = self.open()?;
+        let event = door.calls.remove(&reply.call);
+        if let Ok(response) = &reply.result
+            && let Body::Stream { body, .. } = response.body
+        {
+            match event {
+                Some(event) => {
+                    door.down.insert(body, door::DownBody { event, credit: 0 });
+                }
+                None => door.send(&Up::Unwanted { body }),
+            }
+        }
+        drop(door);
+        let Some(event) = event else { return Ok(()) };
+        self.complete(Some(event), |scope, entries| reply::enter(scope, entries, reply));
         Ok(())
     }
 

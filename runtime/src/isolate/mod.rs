@@ -7,5 +7,6 @@ pub(crate) mod line;
 pub(crate) mod memory;
 pub(crate) mod modules;
 pub(crate) mod priority;
+mod reply;
 pub(crate) mod start;
 pub(crate) mod watchdog;

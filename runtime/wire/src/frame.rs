@@ -19,6 +19,9 @@ pub const CHUNK_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of a body lets its writer be ahead.
 pub const WINDOW_BYTES: u32 = 512 << 10;
 
+/// The slot of every worker's global `fetch`.
+pub const OUTBOUND_SLOT: u32 = 0;
+
 /// What the dispatcher says to an isolate.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Down<'a> {
@@ -54,6 +57,9 @@ pub enum Down<'a> {
         /// The body.
         body: u32,
     },
+    /// What came of a call.
+    #[serde(borrow)]
+    Reply(Reply<'a>),
     /// Nobody waits for the event any more. Work that it asked to finish goes on, if `outcome`
     /// is [`Outcome::Canceled`]; anything else ends the event now.
     Cancel {
@@ -166,6 +172,42 @@ pub enum Body<'a> {
     },
 }
 
+/// What came of a call.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply<'a> {
+    /// The call.
+    pub call: u32,
+    /// What came of it.
+    #[serde(borrow)]
+    pub result: Result<Response<'a>, Refusal<'a>>,
+}
+
+/// The head of a response that the dispatcher fetched.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response<'a> {
+    /// 200 to 599.
+    pub status: u16,
+    /// What stands behind the status.
+    pub status_text: &'a str,
+    /// The URL that answered after redirects; absent if it is the one that was asked.
+    pub url: Option<&'a str>,
+    /// Headers ([`crate::flat`]).
+    #[serde(with = "serde_bytes")]
+    pub headers: &'a [u8],
+    /// The body.
+    #[serde(borrow)]
+    pub body: Body<'a>,
+}
+
+/// Why a call has no response.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refusal<'a> {
+    /// Whether the call itself was wrong, which is a `TypeError`; otherwise it is an `Error`.
+    pub wrong: bool,
+    /// The message, which the worker may read.
+    pub message: &'a str,
+}
+
 /// What an isolate says to the dispatcher.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Up<'a> {
@@ -189,6 +231,14 @@ pub enum Up<'a> {
     /// The head of an event's response.
     #[serde(borrow)]
     Head(Head<'a>),
+    /// An operation of a binding.
+    #[serde(borrow)]
+    Call(Call<'a>),
+    /// Nobody waits for the reply to a call any more.
+    Abort {
+        /// The call.
+        call: u32,
+    },
     /// More of a body of the isolate's, within the credit given.
     Chunk {
         /// The body.
@@ -242,6 +292,45 @@ pub enum Up<'a> {
         /// The event.
         event: u32,
     },
+}
+
+/// An operation of a binding.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call<'a> {
+    /// Its number on this line, never used again there.
+    pub call: u32,
+    /// The event that it is made in.
+    pub event: u32,
+    /// The place of the binding in the dispatcher's table ([`OUTBOUND_SLOT`] is `fetch`).
+    pub slot: u32,
+    /// What is to be done.
+    #[serde(borrow)]
+    pub operation: Operation<'a>,
+}
+
+/// What a call asks of a binding.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Operation<'a> {
+    /// An HTTP request.
+    #[serde(borrow)]
+    Fetch(Outgoing<'a>),
+}
+
+/// An HTTP request of a worker.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The whole URL, without a fragment.
+    pub url: &'a str,
+    /// Headers ([`crate::flat`]).
+    #[serde(with = "serde_bytes")]
+    pub headers: &'a [u8],
+    /// Whether a redirect is followed, or is the response.
+    pub follow: bool,
+    /// The body.
+    #[serde(borrow)]
+    pub body: Body<'a>,
 }
 
 /// What a start found.

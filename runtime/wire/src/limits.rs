@@ -56,10 +56,16 @@ pub const ENV_BYTES_MAX: u64 = 1 << 20;
 pub const BINDING_COUNT_MAX: usize = 128;
 /// Bytes of one request's body.
 pub const REQUEST_BYTES_MAX: u64 = 100_000_000;
+/// Bytes of the URL of one outgoing request.
+pub const URL_BYTES_MAX: usize = 16 << 10;
 /// Headers of one request or response.
 pub const HEADER_COUNT_MAX: usize = 128;
 /// Bytes of all headers of one request or response.
 pub const HEADERS_BYTES_MAX: usize = 64 << 10;
+/// Outgoing requests of one event whose responses have not begun; more wait in the isolate.
+pub const CALL_COUNT_MAX: usize = 6;
+/// Calls from worker to worker that one request leads to.
+pub const HOP_COUNT_MAX: u32 = 16;
 /// Events that wait for one isolate.
 pub const QUEUED_EVENT_COUNT_MAX: usize = 100;
 

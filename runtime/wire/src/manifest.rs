@@ -96,6 +96,14 @@ pub enum Outbound {
     Public,
     /// Nowhere.
     None,
+    /// To another worker of the tenant, which is looked up at each call.
+    Service {
+        /// The worker's name.
+        service: String,
+        /// The export whose handler runs; absent for `default`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entrypoint: Option<String>,
+    },
 }
 
 /// Why bytes are not a manifest that this program reads.
@@ -162,6 +170,15 @@ mod tests {
         expect_test::expect_file!["../golden/manifest-1.json"]
             .assert_eq(&String::from_utf8_lossy(&bytes));
         assert_eq!(Manifest::from_bytes(&bytes).expect("reads"), example());
+    }
+
+    #[test]
+    fn an_outbound_worker_is_kept_by_name() {
+        let outbound = Outbound::Service { service: "proxy".into(), entrypoint: None };
+        let bytes = Manifest { outbound: outbound.clone(), ..example() }.to_bytes();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains(r#""outbound":{"service":{"service":"proxy"}}"#), "{text}");
+        assert_eq!(Manifest::from_bytes(&bytes).expect("reads").outbound, outbound);
     }
 
     #[test]

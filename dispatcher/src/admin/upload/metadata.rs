@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bindery_wire::compat::{check_date, check_flag};
 use bindery_wire::limits::ENV_BYTES_MAX;
 use bindery_wire::manifest::{Binding, Compat, FORMAT, Manifest, Outbound};
+use bindery_wire::name::{BINDING_NAME_BYTES_MAX, check_label};
 use serde_json::value::RawValue;
 
 use super::bindings::{self, BINDING_TYPES, Bindings};
@@ -143,16 +144,33 @@ fn outbound(fields: &mut Fields<'_>, faults: &mut Faults) -> Outbound {
     match fields.raw("outbound") {
         None | Some(r#""public""#) => Outbound::Public,
         Some(r#""none""#) => Outbound::None,
-        Some(json) => {
-            let message = if json.starts_with('{') {
-                "outbound to a service is not supported yet"
-            } else {
-                "expected \"public\" or \"none\""
-            };
+        Some(json) if json.starts_with('{') => {
+            let fields = Fields::read(&fields.path("outbound"), json, faults);
+            fields.map_or(Outbound::Public, |fields| service(fields, faults))
+        }
+        Some(_) => {
+            let message = "expected \"public\", \"none\" or {\"service\": WORKER}";
             faults.add(fields.path("outbound"), message);
             Outbound::Public
         }
     }
+}
+
+/// A worker that need not be there yet: its name is looked up at each call.
+fn service(mut fields: Fields<'_>, faults: &mut Faults) -> Outbound {
+    let service: String = fields.need("service", "a worker's name", faults).unwrap_or_default();
+    if !service.is_empty() {
+        faults.check(fields.path("service"), check_label(&service));
+    }
+    let entrypoint: Option<String> = fields.take("entrypoint", "an export's name", faults);
+    let bytes = entrypoint.as_ref().map_or(0, String::len);
+    if bytes > BINDING_NAME_BYTES_MAX {
+        let message = format!("{bytes} bytes; the limit is {BINDING_NAME_BYTES_MAX}");
+        faults.add(fields.path("entrypoint"), message);
+    }
+    fields.finish(faults);
+    let entrypoint = entrypoint.filter(|name| !matches!(name.as_str(), "" | "default"));
+    Outbound::Service { service, entrypoint }
 }
 
 /// The bindings of the deployed version whose types are to be kept. Secrets are the worker's own:

@@ -1,0 +1,166 @@
+//! Calls of a peer that speaks the wire by a script.
+
+use bindery_logic::blame::Blame;
+use bindery_wire::Outcome;
+use bindery_wire::frame::{Body, Call as WireCall, Head, Operation, Outgoing, Up};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+
+use super::tests::{head, started};
+use super::*;
+
+fn call(call: u32, body: Body<'_>) -> Up<'_> {
+    let url = "http://o/";
+    let outgoing = Outgoing { method: "PUT", url, headers: b"", follow: true, body };
+    let operation = Operation::Fetch(outgoing);
+    Up::Call(WireCall { call, event: 0, slot: 0, operation })
+}
+
+fn fetched(body: FetchedBody) -> Result<Fetched, Refused> {
+    let (status, status_text, url) = (200, "OK".into(), None);
+    Ok(Fetched { status, status_text, url, redirects: 0, headers: vec![], body })
+}
+
+/// A body of one chunk, encoded as `gzip` if that is told.
+fn outside(text: &'static str, encoded: bool) -> FetchedBody {
+    struct Packed(&'static str);
+    impl Encoded for Packed {
+        fn encoding(&self) -> &[u8] {
+            b"gzip"
+        }
+        fn as_sent(self: Box<Self>) -> Upload {
+            plain(self.0)
+        }
+        fn decoded(self: Box<Self>) -> Upload {
+            plain("decoded")
+        }
+    }
+    fn plain(text: &'static str) -> Upload {
+        Box::pin(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {}))
+    }
+    let from =
+        if encoded { Unread::Encoded(Box::new(Packed(text))) } else { Unread::Plain(plain(text)) };
+    FetchedBody::Stream { from, length: Some(text.len() as u64) }
+}
+
+async fn text(upload: Upload) -> Bytes {
+    upload.collect().await.expect("whole").to_bytes()
+}
+
+#[tokio::test]
+async fn a_call_is_carried_out_and_its_body_read_only_when_asked_for() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.say(&call(5, Body::Inline(b"sent")))).await;
+    let (made, answer) = setup.calls.recv().await.expect("a call");
+    assert_eq!((&*made.method, &*made.url, made.redirects_max), ("PUT", "http://o/", 7));
+    assert!(matches!(made.body, RequestBody::Inline(bytes) if bytes == "sent"));
+    let _ = answer.send(fetched(outside("hello", false)));
+    let heard = setup.peer(|peer| {
+        peer.hear();
+        let reply = peer.hear();
+        peer.say(&Up::Credit { body: 1, bytes: 100 });
+        [reply, peer.hear(), peer.hear()]
+    });
+    let expected = ["reply 5 200 Stream { body: 1, length: Some(5) }", "chunk 1 5", "end 1 true"];
+    assert_eq!(heard.await, expected);
+}
+
+#[tokio::test]
+async fn a_fetched_body_that_is_passed_on_does_not_cross_the_line() {
+    for (encoded, headers, passed) in [
+        (false, &b""[..], "hello"),
+        // What the headers of the answer say is what its bytes must be.
+        (true, b"content-encoding\ngzip\n", "hello"),
+        (true, b"", "decoded"),
+    ] {
+        let mut setup = started().await;
+        let begun = setup.begin(RequestBody::None).await;
+        setup.peer(|peer| peer.say(&call(5, Body::None))).await;
+        let (_, answer) = setup.calls.recv().await.expect("a call");
+        let _ = answer.send(fetched(outside("hello", encoded)));
+        let heard = setup.peer(move |peer| {
+            peer.hear();
+            peer.hear();
+            let body = Body::Passed { body: 1 };
+            peer.say(&Up::Head(Head { event: 0, status: 200, headers, body }));
+            peer.done(0, Outcome::Ok);
+            // Nothing but this comes any more: no chunk is among it.
+            peer.say(&Up::Condemned { outcome: Outcome::Ok });
+            peer.hear()
+        });
+        assert_eq!(heard.await, "stop");
+        let ReplyBody::Passed { from, length } = head(begun).await.1 else { panic!("not passed") };
+        assert_eq!(length, (passed == "hello").then_some(5));
+        assert_eq!(text(from).await, passed);
+    }
+}
+
+#[tokio::test]
+async fn a_fetched_body_goes_into_another_request_as_what_it_says() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.say(&call(5, Body::None))).await;
+    let (_, answer) = setup.calls.recv().await.expect("a call");
+    let _ = answer.send(fetched(outside("hello", true)));
+    let peer = setup.peer(|peer| {
+        peer.hear();
+        peer.hear();
+        peer.say(&call(6, Body::Passed { body: 1 }));
+    });
+    peer.await;
+    let (made, _answer) = setup.calls.recv().await.expect("a call");
+    let RequestBody::Stream { from, length } = made.body else { panic!("no stream") };
+    assert_eq!((text(from).await.as_ref(), length), (&b"decoded"[..], None));
+}
+
+#[tokio::test]
+async fn a_call_ends_with_its_event_and_when_nobody_waits_for_it() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.say(&call(5, Body::None))).await;
+    let (_, mut first) = setup.calls.recv().await.expect("a call");
+    setup.peer(|peer| peer.say(&Up::Abort { call: 5 })).await;
+    first.closed().await;
+    setup.peer(|peer| peer.say(&call(6, Body::None))).await;
+    let (_, mut second) = setup.calls.recv().await.expect("a call");
+    setup.peer(|peer| peer.done(0, Outcome::Ok)).await;
+    second.closed().await;
+}
+
+#[tokio::test]
+async fn subrequests_are_counted_redirects_among_them() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| peer.say(&call(1, Body::None))).await;
+    let (_, answer) = setup.calls.recv().await.expect("a call");
+    let moved = fetched(FetchedBody::None).map(|fetched| Fetched { redirects: 6, ..fetched });
+    let _ = answer.send(moved);
+    let replied = setup.peer(|peer| {
+        peer.hear();
+        peer.hear();
+        peer.say(&call(2, Body::None));
+    });
+    replied.await;
+    let (last, _answer) = setup.calls.recv().await.expect("a call");
+    assert_eq!(last.redirects_max, 0);
+    let refusal = setup.peer(|peer| {
+        peer.say(&call(3, Body::None));
+        peer.hear()
+    });
+    let refusal = refusal.await;
+    assert!(
+        refusal.starts_with("refusal 3 Too many subrequests. One event may make 8,"),
+        "{refusal}"
+    );
+}
+
+#[tokio::test]
+async fn more_calls_at_once_than_may_be_end_the_line() {
+    let mut setup = started().await;
+    let begun = setup.begin(RequestBody::None).await;
+    setup.peer(|peer| (0..7).for_each(|number| peer.say(&call(number, Body::None)))).await;
+    assert!(matches!(setup.io.await, Ok(End::Violated(_))));
+    setup.line.lost(Blame::Itself);
+    assert!(matches!(begun.reply().await, Reply::Lost(Blame::Itself)));
+}

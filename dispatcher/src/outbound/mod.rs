@@ -1,0 +1,100 @@
+//! Where the calls of workers go: to the internet, to another worker of the same tenant, or nowhere,
+//! as the version's `outbound` says.
+//!
+//! Guarantees: which worker is meant is looked up at each call, among those of the caller's own
+//! tenant only; workers that call each other are bounded by the hops that one request may take.
+//! What is refused is said in words that the worker may read.
+
+mod encoded;
+mod internet;
+mod worker;
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use bindery_wire::manifest;
+use futures_util::future::BoxFuture;
+use http::HeaderName;
+
+use crate::egress::Egress;
+use crate::line::{Call, Fetched, Outside, Refused};
+use crate::placement::Placement;
+use crate::registry::Registry;
+use crate::tasks::Tasks;
+
+/// Carries out the calls of workers.
+pub struct Outbound {
+    egress: Egress,
+    /// Not held: lines, which end up here, are part of it.
+    workers: OnceLock<Weak<Workers>>,
+}
+
+/// What workers are found and run with.
+pub struct Workers {
+    /// What their names mean.
+    pub registry: Registry,
+    /// Where they run.
+    pub placement: Placement,
+    /// Runs the lines of those that are not live.
+    pub tasks: Tasks,
+}
+
+impl Outbound {
+    /// One that knows no workers yet.
+    pub fn new(egress: Egress) -> Self {
+        Self { egress, workers: OnceLock::new() }
+    }
+
+    /// Lets calls reach workers, for as long as they are held elsewhere. Told once.
+    pub fn reach(&self, workers: &Arc<Workers>) {
+        let _ = self.workers.set(Arc::downgrade(workers));
+    }
+
+    fn workers(&self) -> Result<Arc<Workers>, Refused> {
+        let workers = self.workers.get().and_then(Weak::upgrade);
+        workers.ok_or_else(|| refused("The server is shutting down."))
+    }
+}
+
+impl Outside for Outbound {
+    fn fetch(&self, call: Call) -> BoxFuture<'static, Result<Fetched, Refused>> {
+        match &call.code.manifest.outbound {
+            manifest::Outbound::Public => {
+                let egress = self.egress.clone();
+                Box::pin(async move { internet::fetch(&egress, call).await })
+            }
+            manifest::Outbound::None => Box::pin(async { Err(refused(NOT_PERMITTED)) }),
+            manifest::Outbound::Service { service, entrypoint } => {
+                let (service, entrypoint) = (service.clone(), entrypoint.clone());
+                let workers = self.workers();
+                Box::pin(async move {
+                    worker::fetch(&*workers?, call, (&service, entrypoint.as_deref())).await
+                })
+            }
+        }
+    }
+}
+
+const NOT_PERMITTED: &str = "This worker is not permitted to access the internet via global \
+    functions like fetch(). It must use capabilities (such as bindings in 'env') to talk to the \
+    outside world. (Its `outbound` is \"none\".)";
+
+const ONE_TIME_BODY: &str = "A request with a one-time-use body (it was initialized from a stream, \
+    not a buffer) encountered a redirect requiring the body to be retransmitted. To avoid this \
+    error in the future, construct this request from a buffer-like body initializer.";
+
+/// A failure that is not the caller's.
+fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
+    Refused { wrong: false, message: message.into() }
+}
+
+/// A call that can not be carried out as it is.
+fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
+    Refused { wrong: true, message: message.into() }
+}
+
+/// The name of a header of a worker, if the header goes any further.
+fn passes(name: &[u8]) -> Result<Option<HeaderName>, Refused> {
+    let name = HeaderName::from_bytes(name).map_err(|_| wrong("Invalid header name."))?;
+    let dropped = bindery_logic::header::call_drops(name.as_str());
+    Ok(Some(name).filter(|_| !dropped))
+}

@@ -1,0 +1,333 @@
+//! Calls from one worker to another of the same tenant.
+
+use std::sync::Arc;
+
+use bindery_logic::egress::redirect::{self, Next, REDIRECT_COUNT_MAX};
+use bindery_wire::limits::{HOP_COUNT_MAX, Limits};
+use bindery_wire::{Outcome, flat};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Full};
+use url::Url;
+
+use super::encoded::unread;
+use super::{ONE_TIME_BODY, Workers, refused, wrong};
+use crate::code::Code;
+use crate::line::{
+    self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, NotTaken, Refused, Reply,
+    ReplyBody, RequestBody, Upload,
+};
+use crate::placement::Failed;
+use crate::registry;
+
+/// How often a call looks for an isolate that still takes it.
+const MOVE_COUNT_MAX: u32 = 8;
+/// Bytes of a path that the tail keeps.
+const PATH_BYTES_MAX: usize = 512;
+/// Bytes of a URL that an error's text shows.
+const URL_BYTES_SHOWN: usize = 100;
+
+/// Runs a worker's handler for a call, as an event of its own. Cancel-safe: dropped, the event is
+/// canceled.
+pub(super) async fn fetch(
+    workers: &Workers,
+    call: Call,
+    (service, entrypoint): (&str, Option<&str>),
+) -> Result<Fetched, Refused> {
+    if call.hops >= HOP_COUNT_MAX {
+        return Err(refused(format!(
+            "Subrequest depth limit exceeded. This request recursed through Workers too many \
+             times: {HOP_COUNT_MAX} is the limit. This can happen e.g. if you have a Worker that \
+             calls other Workers recursively."
+        )));
+    }
+    let code = find(workers, &call.code, service).await?;
+    let mut run = Run { workers, code, entrypoint, request: Request::new(&call)? };
+    let limits = &call.code.limits;
+    let (mut body, mut redirects) = (call.body, 0);
+    loop {
+        let again = copy(&body);
+        let (status, headers, answer) = run.to_head(body).await?;
+        let next = redirect::next(status, run.request.method.as_str()).filter(|_| call.follow);
+        let Some((next, location)) = next.zip(location(&headers)) else {
+            let mut fetched = fetched(&run.request.method, status, &headers, answer, limits)?;
+            fetched.redirects = redirects;
+            fetched.url = (redirects > 0).then(|| run.request.url.into());
+            return Ok(fetched);
+        };
+        without(answer);
+        redirects += 1;
+        if redirects > REDIRECT_COUNT_MAX {
+            return Err(wrong(format!("Too many redirects. The limit is {REDIRECT_COUNT_MAX}.")));
+        }
+        if redirects > call.redirects_max {
+            return Err(line::too_many(limits.subrequest_count_max));
+        }
+        run.request.redirect(next, &location)?;
+        body = match next {
+            Next::Get => RequestBody::None,
+            Next::Same => again.ok_or_else(|| wrong(ONE_TIME_BODY))?,
+        };
+    }
+}
+
+/// The same body once more, if it was not a stream.
+fn copy(body: &RequestBody) -> Option<RequestBody> {
+    match body {
+        RequestBody::None => Some(RequestBody::None),
+        RequestBody::Inline(bytes) => Some(RequestBody::Inline(bytes.clone())),
+        RequestBody::Stream { .. } => None,
+    }
+}
+
+/// Where a response's headers lead to.
+fn location(headers: &[u8]) -> Option<String> {
+    let parsed = flat::parse(headers).ok()?;
+    let found = parsed.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"location"))?;
+    std::str::from_utf8(found.1).ok().map(str::to_owned)
+}
+
+/// The code that a name means to the caller's tenant.
+async fn find(workers: &Workers, caller: &Code, service: &str) -> Result<Arc<Code>, Refused> {
+    let missing =
+        || refused(format!("The worker `{service}`, which `outbound` names, does not exist."));
+    let code = workers.registry.code(&caller.tenant_name, service, None).await;
+    match code {
+        // A tenant that was made anew under the same name is another one.
+        Ok(code) if code.tenant == caller.tenant => Ok(code),
+        Ok(_) | Err(registry::Error::NoWorker) => Err(missing()),
+        Err(registry::Error::Suspended) => Err(refused("The tenant is suspended.")),
+        Err(error) => {
+            tracing::error!(%error, "a worker was not found for a call");
+            Err(refused("The server failed to find the worker."))
+        }
+    }
+}
+
+/// The request as the called worker sees it.
+struct Request {
+    method: Method,
+    url: Url,
+    headers: Vec<u8>,
+    about: About,
+}
+
+impl Request {
+    fn new(call: &Call) -> Result<Self, Refused> {
+        let method = Method::from_bytes(call.method.as_bytes());
+        let method = method.map_err(|_| wrong("Invalid HTTP method string."))?;
+        let url = Url::parse(&call.url).ok().filter(is_web).ok_or_else(|| cannot(&call.url))?;
+        let headers = headers(&call.headers, &host(&url))?;
+        let about = About {
+            request: call.request,
+            method: method.clone(),
+            path: clip(url.path()).into(),
+            status: 0,
+            hops: call.hops + 1,
+        };
+        Ok(Self { method, url, headers, about })
+    }
+
+    /// What is left of it for the next place.
+    fn redirect(&mut self, next: Next, location: &str) -> Result<(), Refused> {
+        let url = self.url.join(location).ok().filter(is_web).ok_or_else(|| cannot(location))?;
+        let leaves = url.origin() != self.url.origin();
+        let host = host(&url);
+        let sent = std::mem::take(&mut self.headers);
+        flat::push(&mut self.headers, b"host", host.as_bytes());
+        for (name, value) in flat::parse(&sent).unwrap_or_default() {
+            let text = std::str::from_utf8(name).unwrap_or_default();
+            let goes = text == "host"
+                || (leaves && redirect::is_of_origin(text))
+                || (next == Next::Get && redirect::describes_body(text));
+            if !goes {
+                flat::push(&mut self.headers, name, value);
+            }
+        }
+        if next == Next::Get {
+            self.method = Method::GET;
+        }
+        self.url = url;
+        self.url.set_fragment(None);
+        Ok(())
+    }
+}
+
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
+}
+
+/// The host as the header names it.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn cannot(url: &str) -> Refused {
+    let shown = url.get(..url.floor_char_boundary(URL_BYTES_SHOWN)).unwrap_or_default();
+    wrong(format!("Fetch API cannot load: {shown}"))
+}
+
+fn headers(sent: &[u8], host: &str) -> Result<Vec<u8>, Refused> {
+    let parsed = flat::parse(sent).map_err(|error| wrong(format!("request headers: {error}")))?;
+    let mut headers = Vec::with_capacity(sent.len() + host.len() + 6);
+    flat::push(&mut headers, b"host", host.as_bytes());
+    for (name, value) in parsed {
+        if let Some(name) = super::passes(name)? {
+            flat::push(&mut headers, name.as_str().as_bytes(), value);
+        }
+    }
+    Ok(headers)
+}
+
+fn clip(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or_default()
+}
+
+/// An event that is to be run.
+struct Run<'a> {
+    workers: &'a Workers,
+    code: Arc<Code>,
+    entrypoint: Option<&'a str>,
+    request: Request,
+}
+
+impl Run<'_> {
+    async fn to_head(&self, mut body: RequestBody) -> Result<(u16, Bytes, ReplyBody), Refused> {
+        for _ in 0..MOVE_COUNT_MAX {
+            let again = copy(&body);
+            match self.begin(body).await?.reply().await {
+                Reply::Head { status, headers, body } => return Ok((status, headers, body)),
+                Reply::NotTaken(held) => match held.or(again) {
+                    Some(again) => body = again,
+                    None => break,
+                },
+                Reply::Ended(spent) => return Err(self.ended(spent.outcome)),
+                Reply::Lost(_) => return Err(self.ended(Outcome::Lost)),
+                Reply::Cut(Cut::Unfinished | Cut::TooLong) => {
+                    return Err(refused("The request's body broke off, or is over its limit."));
+                }
+            }
+        }
+        Err(self.overloaded())
+    }
+
+    /// Gives the event to an isolate that takes it.
+    async fn begin(&self, mut body: RequestBody) -> Result<Begun, Refused> {
+        for _ in 0..MOVE_COUNT_MAX {
+            let line = self.workers.placement.line(&self.code, &self.workers.tasks).await;
+            let line = line.map_err(|failed| self.not_started(&failed))?;
+            let permit = match line.permit().await {
+                Ok(permit) => permit,
+                Err(NotTaken::Closed) => continue,
+                Err(NotTaken::Full | NotTaken::TooLarge) => break,
+            };
+            let Request { method, url, headers, about } = &self.request;
+            let entrypoint = self.entrypoint;
+            let method = method.as_str();
+            let event = Event { entrypoint, method, url: url.as_str(), headers, cf: "" };
+            match Begun::begin(permit, event, body, about.clone()) {
+                Ok(begun) => return Ok(begun),
+                Err((NotTaken::TooLarge, _)) => break,
+                Err((NotTaken::Closed | NotTaken::Full, back)) => body = back,
+            }
+        }
+        Err(self.overloaded())
+    }
+
+    fn overloaded(&self) -> Refused {
+        refused(format!(
+            "There is no capacity for the worker `{}` now; try again.",
+            self.code.worker
+        ))
+    }
+
+    fn ended(&self, outcome: Outcome) -> Refused {
+        let worker = &self.code.worker;
+        refused(format!("The worker `{worker}` ended without a response: {outcome}."))
+    }
+
+    fn not_started(&self, failed: &Failed) -> Refused {
+        match failed {
+            Failed::Overloaded { .. } => self.overloaded(),
+            Failed::Refused(..) => {
+                refused(format!("The worker `{}` does not start.", self.code.worker))
+            }
+            Failed::Lost(_) => self.ended(Outcome::Lost),
+            Failed::Host(error) => {
+                tracing::error!(error, "a worker was not started for a call");
+                refused("The server failed to start the worker.")
+            }
+        }
+    }
+}
+
+/// The other worker's response, as the caller gets it.
+fn fetched(
+    method: &Method,
+    status: u16,
+    headers: &[u8],
+    body: ReplyBody,
+    limits: &Limits,
+) -> Result<Fetched, Refused> {
+    let malformed = || refused("The called worker's response is not one of HTTP.");
+    let code = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
+    let code = code.ok_or_else(malformed)?;
+    let parsed = flat::parse(headers).map_err(|_| malformed())?;
+    let mut passed = Vec::with_capacity(headers.len());
+    let mut encoding = None;
+    for (name, value) in parsed {
+        let name = HeaderName::from_bytes(name).map_err(|_| malformed())?;
+        if !bindery_logic::header::response_drops(name.as_str()) {
+            flat::push(&mut passed, name.as_str().as_bytes(), value);
+        }
+        if name == CONTENT_ENCODING {
+            encoding = HeaderValue::from_bytes(value).ok();
+        }
+    }
+    let body = Answered { encoding, body, bytes_max: limits.response_bytes_max };
+    let bare = method == Method::HEAD || matches!(status, 204 | 205 | 304);
+    Ok(Fetched {
+        status,
+        status_text: code.canonical_reason().unwrap_or_default().into(),
+        url: None,
+        redirects: 0,
+        headers: passed,
+        body: if bare { without(body.body) } else { body.fetched() },
+    })
+}
+
+fn without(body: ReplyBody) -> FetchedBody {
+    if let ReplyBody::Stream(download) = body {
+        download.discard();
+    }
+    FetchedBody::None
+}
+
+/// A body under its headers.
+struct Answered {
+    encoding: Option<HeaderValue>,
+    body: ReplyBody,
+    bytes_max: u64,
+}
+
+impl Answered {
+    fn fetched(self) -> FetchedBody {
+        let Self { encoding, body, bytes_max } = self;
+        let (from, length): (Upload, _) = match body {
+            ReplyBody::None => return FetchedBody::Inline(Bytes::new()),
+            ReplyBody::Inline(bytes) if encoding.is_none() => return FetchedBody::Inline(bytes),
+            ReplyBody::Inline(bytes) => {
+                let length = bytes.len() as u64;
+                (Box::pin(Full::new(bytes).map_err(|never| match never {})), Some(length))
+            }
+            ReplyBody::Passed { from, length } => (from, length),
+            ReplyBody::Stream(download) => {
+                let length = download.length();
+                (Box::pin(download.map_err(|_| Cut::Unfinished)), length)
+            }
+        };
+        FetchedBody::Stream { from: unread(encoding.as_ref(), from, bytes_max), length }
+    }
+}

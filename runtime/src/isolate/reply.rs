@@ -1,0 +1,40 @@
+//! What came of a call, on its way into JavaScript.
+
+use bindery_wire::frame::Reply;
+use deno_core::v8;
+
+use super::entry::{self, Entries, Entry};
+use super::modules;
+
+/// Calls the function that settles the call's promise.
+pub(super) fn enter(
+    scope: &mut v8::PinScope<'_, '_>,
+    entries: &Entries,
+    reply: &Reply<'_>,
+) -> Option<()> {
+    let call = entry::number(scope, reply.call);
+    match &reply.result {
+        Ok(response) => {
+            let [body, length] = entry::body(scope, &response.body)?;
+            let url = match response.url {
+                Some(url) => modules::string(scope, url.as_bytes())?.into(),
+                None => v8::undefined(scope).into(),
+            };
+            let arguments = [
+                call,
+                entry::number(scope, response.status.into()),
+                modules::string(scope, response.status_text.as_bytes())?.into(),
+                url,
+                entry::latin1(scope, response.headers)?,
+                body,
+                length,
+            ];
+            entries.call(scope, Entry::Reply, &arguments).map(|_| ())
+        }
+        Err(refusal) => {
+            let wrong = v8::Boolean::new(scope, refusal.wrong).into();
+            let message = modules::string(scope, refusal.message.as_bytes())?.into();
+            entries.call(scope, Entry::Refused, &[call, wrong, message]).map(|_| ())
+        }
+    }
+}
