@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blame;
+pub mod egress;
 pub mod failure;
 pub mod fair;
 pub mod grow;
