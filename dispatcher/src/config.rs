@@ -37,6 +37,10 @@ pub struct Config {
     pub limits: Lower,
     /// How many isolates are kept.
     pub pool: PoolConfig,
+    /// Lets workers reach private addresses, this machine's included.
+    pub allow_private_egress: bool,
+    /// Connections that workers' requests go out over.
+    pub egress: EgressConfig,
 }
 
 /// How many isolates a server keeps and when it lets them go.
@@ -63,6 +67,28 @@ pub struct PoolConfig {
     pub cordon_start_count_max: NonZeroU32,
 }
 
+/// Connections that workers' requests go out over.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EgressConfig {
+    /// Connections of one tenant with a request under way.
+    pub connection_count_max: NonZeroU32,
+    /// Connections of all tenants with a request under way.
+    pub connection_total_max: NonZeroU32,
+    /// Connections of one tenant that wait for the next request.
+    pub idle_count_max: u32,
+    /// Connections of all tenants that wait for the next request.
+    pub idle_total_max: u32,
+    /// A connection that waited for this long is closed.
+    pub idle_ms: u32,
+    /// How long it may take to resolve a name, to connect and to agree on TLS.
+    pub connect_ms: u32,
+    /// How long a server may take to respond, from the last byte of the request on.
+    pub response_ms: u32,
+    /// A PEM file of certificate authorities that are believed beside the system's.
+    pub certificates: Option<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -78,6 +104,8 @@ impl Default for Config {
             drain_ms: 30_000,
             limits: Lower::default(),
             pool: PoolConfig::default(),
+            allow_private_egress: false,
+            egress: EgressConfig::default(),
         }
     }
 }
@@ -93,6 +121,21 @@ impl Default for PoolConfig {
             blank_count_max: 8,
             code_bytes_max: 256 << 20,
             cordon_start_count_max: NonZeroU32::new(10_000).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+impl Default for EgressConfig {
+    fn default() -> Self {
+        Self {
+            connection_count_max: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
+            connection_total_max: NonZeroU32::new(10_000).unwrap_or(NonZeroU32::MIN),
+            idle_count_max: 128,
+            idle_total_max: 4_096,
+            idle_ms: 30_000,
+            connect_ms: 10_000,
+            response_ms: 120_000,
+            certificates: None,
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod code;
 pub mod config;
 pub mod cordon;
+pub mod egress;
 pub mod http;
 pub mod line;
 pub mod placement;

@@ -139,6 +139,9 @@ pub(crate) struct ServeArgs {
     /// Start without the parts of the sandbox that this kernel does not grant
     #[arg(long)]
     pub(crate) unsandboxed: bool,
+    /// Let workers reach private addresses, this machine's included, with their requests
+    #[arg(long)]
+    allow_private_egress: bool,
     /// TOML file with these settings by the same names; flags win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -174,6 +177,7 @@ impl ServeArgs {
         config.secrets_key = self.secrets_key.clone().or(config.secrets_key);
         config.cordons = self.cordons.or(config.cordons);
         config.unsandboxed |= self.unsandboxed;
+        config.allow_private_egress |= self.allow_private_egress;
         config.operator_token =
             variable(TOKEN_VARIABLE)?.map(OperatorToken).or(config.operator_token);
         Ok(config)

@@ -20,6 +20,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
+use crate::egress::{self, Egress};
 use crate::http::{self, Front, Fronts};
 use crate::placement::{self, Placement, SWEEP_EVERY};
 use crate::registry::{self, Operator, Registry, Vault};
@@ -68,6 +69,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The certificates of the configuration can not be read.
+    #[error("the certificates of `egress` can not be read")]
+    Certificates(#[source] std::io::Error),
     /// Work in the background was given up.
     #[error("the server was stopped while it started")]
     Stopped,
@@ -111,6 +115,14 @@ impl Server {
         let Store { engine, blobs } = store?;
         let tail = Tail::new(clock.clone());
         let usage = Usage::new(engine.clone(), clock.clone());
+        let egress = Egress::open(egress::Parts {
+            config: config.egress.clone(),
+            allow_private: config.allow_private_egress,
+            resolver: Arc::new(egress::System),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+        });
+        let egress = egress.map_err(Error::Certificates)?;
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
             cordons,
@@ -153,7 +165,9 @@ impl Server {
         let admin = admin::serve(config.admin, parts, (&tasks, ending.subscribe())).await;
         let admin = admin.map_err(|source| Error::Admin { address: config.admin, source })?;
         tasks.spawn("usage", usage.run(ending.subscribe()));
-        tasks.spawn("sweep", sweep(placement.clone(), clock, ending.subscribe()));
+        egress.keep_from(admin.port());
+        let swept = (placement.clone(), egress);
+        tasks.spawn("sweep", sweep(swept, clock, ending.subscribe()));
         let drain = Duration::from_millis(config.drain_ms.into());
         let server = Self {
             listen,
@@ -221,14 +235,21 @@ fn front_count() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1))
 }
 
-async fn sweep(placement: Placement, clock: Clock, mut ending: watch::Receiver<bool>) {
+async fn sweep(
+    (placement, egress): (Placement, Egress),
+    clock: Clock,
+    mut ending: watch::Receiver<bool>,
+) {
     let ended = async move {
         let _ = ending.wait_for(|ending| *ending).await;
     };
     tokio::pin!(ended);
     loop {
         tokio::select! {
-            () = clock.sleep(SWEEP_EVERY) => placement.sweep(),
+            () = clock.sleep(SWEEP_EVERY) => {
+                placement.sweep();
+                egress.sweep();
+            }
             () = ended.as_mut() => return,
         }
     }
