@@ -85,6 +85,8 @@ pub struct EgressConfig {
     pub connect_ms: u32,
     /// How long a server may take to respond, from the last byte of the request on.
     pub response_ms: u32,
+    /// Networks that workers reach though they are not public, such as `10.1.0.0/16`.
+    pub reachable: Vec<Cidr>,
     /// A PEM file of certificate authorities that are believed beside the system's.
     pub certificates: Option<PathBuf>,
 }
@@ -135,6 +137,7 @@ impl Default for EgressConfig {
             idle_ms: 30_000,
             connect_ms: 10_000,
             response_ms: 120_000,
+            reachable: Vec::new(),
             certificates: None,
         }
     }

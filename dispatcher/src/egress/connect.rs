@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use super::Inner;
 use super::connection::Connection;
 use super::error::Error;
-use super::target::{Reach, Scheme, Target};
+use super::target::{Scheme, Target};
 
 /// Addresses of a name that are tried.
 const ADDRESS_COUNT_MAX: usize = 4;
@@ -88,7 +88,7 @@ impl Inner {
     /// that connects to itself has the same address at both ends.
     fn check_own(&self, target: &Target, stream: &TcpStream) -> Result<(), Error> {
         let port = target.origin.port;
-        if self.reach == Reach::All || self.own_port.get() != Some(&port) {
+        if self.reach.is_all() || self.own_port.get() != Some(&port) {
             return Ok(());
         }
         let ends = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));

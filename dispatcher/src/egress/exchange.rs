@@ -34,7 +34,7 @@ struct Head {
 
 pub(super) async fn fetch(egress: &Arc<Inner>, outgoing: Outgoing) -> Result<Incoming, Error> {
     let Outgoing { tenant, method, url, headers, body, redirect, hops_max } = outgoing;
-    let mut target = Target::parse(&url, egress.reach)?;
+    let mut target = Target::parse(&url, &egress.reach)?;
     let mut head = Head { tenant, method, headers: cleaned(headers)? };
     let mut upload = Upload::from(body);
     let mut hops = 0;
@@ -103,7 +103,7 @@ impl Head {
 }
 
 fn redirected(from: &Target, location: &HeaderValue, egress: &Inner) -> Result<Target, Error> {
-    from.join(location, egress.reach).map_err(|error| match error {
+    from.join(location, &egress.reach).map_err(|error| match error {
         Error::Url { .. } => {
             Error::Redirect { host: from.origin.host.to_string(), source: Box::new(error) }
         }

@@ -5,8 +5,9 @@
 //! refused, and a name that points elsewhere a moment later changes nothing. Redirects go the same
 //! way at each hop. Only `http:` and `https:` are spoken, as HTTP/1.1.
 //!
-//! Without `allow-private-egress` only public addresses are reached, and this server's admin port is
-//! not, even behind a public address of this machine. With it, everything that the operator's
+//! Without `allow-private-egress` only public addresses are reached, and those of the networks that
+//! the operator names; this server's admin port is not, whichever of this machine's addresses it is
+//! asked for by. With it, everything that the operator's
 //! network reaches is the operator's affair, these ports included.
 //!
 //! Connections are kept for their tenant's next request, never for another's. What is open, what
@@ -132,7 +133,10 @@ impl Egress {
         Ok(Self(Arc::new(Inner {
             pool: Pool::new(config.clone()),
             tls: Tls::open(config.certificates.as_deref())?,
-            reach: if allow_private { Reach::All } else { Reach::Public },
+            reach: match allow_private {
+                true => Reach::All,
+                false => Reach::Public { and: config.reachable.clone() },
+            },
             own_port: OnceLock::new(),
             config,
             resolver,
@@ -163,3 +167,6 @@ impl Egress {
         self.0.pool.idle_count()
     }
 }
+
+#[cfg(test)]
+mod tests;

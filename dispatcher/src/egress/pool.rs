@@ -124,6 +124,12 @@ impl Pool {
         self.lock().idle_count
     }
 
+    /// Of how many tenants something is left.
+    #[cfg(test)]
+    pub(super) fn tenant_count(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tenants> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }

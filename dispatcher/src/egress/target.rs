@@ -12,6 +12,7 @@ use http::uri::{PathAndQuery, Uri};
 use url::{Host, Url};
 
 use super::error::Error;
+use crate::config::Cidr;
 
 /// Bytes of a URL that is fetched.
 const URL_BYTES_MAX: usize = 16 << 10;
@@ -34,23 +35,32 @@ pub(super) struct Origin {
 }
 
 /// Which addresses may be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Reach {
-    Public,
+    /// Public ones, and those of networks that the operator names.
+    Public { and: Vec<Cidr> },
+    /// All.
     All,
 }
 
 impl Reach {
     /// Refuses what is not public, if that is not allowed. Each address of a name counts: one that
     /// is private means that somebody plays with the name.
-    pub(super) fn check(self, host: &str, addresses: &[IpAddr]) -> Result<(), Error> {
-        let refused = addresses.iter().find_map(|address| address::refused(*address));
-        match refused {
-            Some(range) if self == Self::Public => {
-                Err(Error::Refused { host: host.to_owned(), range })
+    pub(super) fn check(&self, host: &str, addresses: &[IpAddr]) -> Result<(), Error> {
+        let Self::Public { and } = self else { return Ok(()) };
+        for address in addresses {
+            if let Some(range) = address::refused(*address)
+                && !and.iter().any(|network| network.contains(*address))
+            {
+                return Err(Error::Refused { host: host.to_owned(), range });
             }
-            _ => Ok(()),
         }
+        Ok(())
+    }
+
+    /// Whether private addresses are reached like any others.
+    pub(super) fn is_all(&self) -> bool {
+        matches!(self, Self::All)
     }
 }
 
@@ -65,7 +75,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads an absolute URL, and refuses what can be refused without a lookup.
-    pub(super) fn parse(text: &str, reach: Reach) -> Result<Self, Error> {
+    pub(super) fn parse(text: &str, reach: &Reach) -> Result<Self, Error> {
         if text.len() > URL_BYTES_MAX {
             return Err(refused(text, "it is longer than 16 KiB"));
         }
@@ -74,7 +84,7 @@ impl Target {
     }
 
     /// The place that a `Location` header names.
-    pub(super) fn join(&self, location: &HeaderValue, reach: Reach) -> Result<Self, Error> {
+    pub(super) fn join(&self, location: &HeaderValue, reach: &Reach) -> Result<Self, Error> {
         let text = String::from_utf8_lossy(location.as_bytes());
         if text.len() > URL_BYTES_MAX {
             return Err(refused(&text, "it is longer than 16 KiB"));
@@ -86,7 +96,7 @@ impl Target {
         Self::check(url, reach)
     }
 
-    fn check(url: Url, reach: Reach) -> Result<Self, Error> {
+    fn check(url: Url, reach: &Reach) -> Result<Self, Error> {
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
@@ -102,7 +112,7 @@ impl Target {
             None => return Err(refused(url.as_str(), "it names no host")),
         };
         reach.check(&host, address.as_slice())?;
-        if reach == Reach::Public && address.is_none() && is_local_name(&host) {
+        if !reach.is_all() && address.is_none() && is_local_name(&host) {
             return Err(Error::Refused { host, range: address::Range::Loopback });
         }
         let port = url.port_or_known_default().unwrap_or(0);

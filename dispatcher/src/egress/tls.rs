@@ -63,7 +63,12 @@ impl Tls {
 
 fn read(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let certificates = CertificateDer::pem_file_iter(file).map_err(io::Error::other)?;
-    certificates.map(|certificate| certificate.map_err(io::Error::other)).collect()
+    let certificates = certificates.map(|certificate| certificate.map_err(io::Error::other));
+    let certificates: Vec<_> = certificates.collect::<io::Result<_>>()?;
+    if certificates.is_empty() {
+        return Err(io::Error::other("the file has no certificate"));
+    }
+    Ok(certificates)
 }
 
 fn client_config(own: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
