@@ -1,6 +1,7 @@
 //! What this server can do: limits, bindings and compatibility dates, from the tables that
 //! enforce them.
 
+use bindery_logic::egress::redirect::REDIRECT_COUNT_MAX;
 use bindery_wire::{compat, limits, name};
 use serde_json::{Value, json};
 
@@ -36,6 +37,7 @@ pub fn capabilities() -> Value {
             "request_bytes_max": limits::REQUEST_BYTES_MAX,
             "header_count_max": limits::HEADER_COUNT_MAX,
             "headers_bytes_max": limits::HEADERS_BYTES_MAX,
+            "redirect_count_max": REDIRECT_COUNT_MAX,
             "queued_event_count_max": limits::QUEUED_EVENT_COUNT_MAX,
             "worker_count_max": registry::WORKER_COUNT_MAX,
             "version_count_max": registry::VERSION_COUNT_MAX,

@@ -47,6 +47,7 @@ use tls::Tls;
 pub use decode::{decode, is_encoded};
 pub use error::{Error, Fault};
 pub use resolve::{Resolver, System};
+pub use tls::system_authority_count;
 pub use upload::{BoxError, OutgoingBody};
 
 /// Makes requests for workers. Clones are the same.

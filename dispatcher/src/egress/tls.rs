@@ -71,6 +71,11 @@ fn read(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     Ok(certificates)
 }
 
+/// How many certificate authorities the system has.
+pub fn system_authority_count() -> usize {
+    rustls_native_certs::load_native_certs().certs.len()
+}
+
 fn client_config(own: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();

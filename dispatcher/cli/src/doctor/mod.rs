@@ -82,8 +82,19 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Error> {
         .collect();
     checks.extend(disk::checks(&args.data));
     checks.extend(sandbox::checks());
+    checks.push(authorities());
     print(&checks, args.json)?;
     if checks.iter().any(|check| check.state == State::Fail) { Err(Error::Checked) } else { Ok(()) }
+}
+
+/// Whom workers' requests over TLS believe.
+fn authorities() -> Check {
+    const NAME: &str = "certificate authorities";
+    match bindery_dispatcher::egress::system_authority_count() {
+        0 => Check::ok(NAME, "none of the system, so the bundled ones are used")
+            .with(State::Warn, "install ca-certificates: bundled ones age with the program"),
+        count => Check::ok(NAME, format!("{count} of the system")),
+    }
 }
 
 fn print(checks: &[Check], as_json: bool) -> Result<(), Error> {
