@@ -73,11 +73,12 @@ pub struct PoolConfig {
 pub struct EgressConfig {
     /// Connections of one tenant with a request under way.
     pub connection_count_max: NonZeroU32,
-    /// Connections of all tenants with a request under way.
+    /// Connections of all tenants with a request under way; at most a quarter of the descriptors
+    /// that the process may have.
     pub connection_total_max: NonZeroU32,
     /// Connections of one tenant that wait for the next request.
     pub idle_count_max: u32,
-    /// Connections of all tenants that wait for the next request.
+    /// Connections of all tenants that wait for the next request; at most an eighth of them.
     pub idle_total_max: u32,
     /// A connection that waited for this long is closed.
     pub idle_ms: u32,

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bindery_wire::TenantId;
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 
 use super::Inner;
@@ -103,5 +104,9 @@ impl Inner {
 }
 
 fn connect_error(target: &Target, source: std::io::Error) -> Error {
+    let os = source.raw_os_error();
+    if os == Some(Errno::MFILE.raw_os_error()) || os == Some(Errno::NFILE.raw_os_error()) {
+        return Error::Overloaded;
+    }
     Error::Connect { host: target.origin.host.to_string(), source }
 }

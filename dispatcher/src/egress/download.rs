@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bindery_wire::TenantId;
 use bytes::Bytes;
@@ -14,6 +14,9 @@ use super::connection::Connection;
 use super::error::Error;
 use super::pool::Permit;
 use super::target::Origin;
+
+/// Frames that are read of a body that nobody wants.
+const DISCARDED_FRAME_COUNT_MAX: u32 = 8;
 
 /// A connection with what it takes to give it back.
 pub(super) struct Lease {
@@ -67,6 +70,22 @@ impl Download {
             }
         }
         Poll::Pending
+    }
+}
+
+impl Drop for Download {
+    /// Most bodies that nobody wants are short and there already: their connection is kept.
+    fn drop(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..DISCARDED_FRAME_COUNT_MAX {
+            if self.lease.is_none() {
+                return;
+            }
+            match Pin::new(&mut *self).poll_frame(&mut context) {
+                Poll::Ready(Some(Ok(_))) => {}
+                _ => return,
+            }
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use bindery_logic::egress::request_drops;
 use bindery_logic::header::is_hop_by_hop;
 use bindery_wire::TenantId;
 use bindery_wire::limits::{HEADER_COUNT_MAX, HEADERS_BYTES_MAX};
-use futures_util::FutureExt;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
@@ -21,9 +20,6 @@ use super::error::Error;
 use super::target::Target;
 use super::upload::Upload;
 use super::{Incoming, IncomingBody, Inner, Outgoing, Redirect};
-
-/// Frames of a redirect's own body that are read so that its connection can be kept.
-const DISCARDED_FRAME_COUNT_MAX: u32 = 8;
 
 /// What is sent at one hop, apart from the body.
 struct Head {
@@ -65,7 +61,6 @@ pub(super) async fn fetch(egress: &Arc<Inner>, outgoing: Outgoing) -> Result<Inc
             (Next::Get, _) => Upload::Empty,
             (Next::Same, again) => again.ok_or(Error::OneTimeBody)?,
         };
-        discard(response.into_body());
         target = to;
     }
 }
@@ -210,16 +205,6 @@ fn received(
         Download::new(incoming, lease).boxed_unsync()
     };
     Ok(Response::from_parts(parts, body))
-}
-
-/// Reads what is there of a redirect's own body: most are short, and their connection is kept.
-fn discard(mut body: IncomingBody) {
-    for _ in 0..DISCARDED_FRAME_COUNT_MAX {
-        match body.frame().now_or_never() {
-            Some(Some(Ok(_))) => {}
-            _ => return,
-        }
-    }
 }
 
 /// Whether a kept connection was closed by the server while the request was on its way.

@@ -30,12 +30,14 @@ mod target;
 mod tls;
 mod upload;
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 
 use bindery_wire::TenantId;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use http_body_util::combinators::UnsyncBoxBody;
+use rustix::process::{Resource, getrlimit};
 
 use crate::clock::Clock;
 use crate::config::EgressConfig;
@@ -123,7 +125,8 @@ pub struct Incoming {
     pub hops: u32,
     /// The headers, without those that belong to the connection.
     pub headers: HeaderMap,
-    /// The body, as it was sent. Dropping it before its end closes the connection.
+    /// The body, as it was sent. Dropped before its end, it closes the connection, unless the rest
+    /// is short and there.
     pub body: IncomingBody,
 }
 
@@ -131,6 +134,7 @@ impl Egress {
     /// Reads the operator's certificates, if there are any.
     pub fn open(parts: Parts) -> std::io::Result<Self> {
         let Parts { config, allow_private, resolver, tasks, clock } = parts;
+        let config = within_descriptors(config, getrlimit(Resource::Nofile).current);
         Ok(Self(Arc::new(Inner {
             pool: Pool::new(config.clone()),
             tls: Tls::open(config.certificates.as_deref())?,
@@ -167,6 +171,19 @@ impl Egress {
     pub fn idle_count(&self) -> usize {
         self.0.pool.idle_count()
     }
+}
+
+/// Leaves the better part of the process's descriptors to clients, isolates and storage.
+fn within_descriptors(mut config: EgressConfig, descriptors: Option<u64>) -> EgressConfig {
+    let part = |part: u64| u32::try_from(descriptors.unwrap_or(u64::MAX) / part);
+    if let Ok(used_max) = part(4) {
+        let used_max = NonZeroU32::new(used_max).unwrap_or(NonZeroU32::MIN);
+        config.connection_total_max = config.connection_total_max.min(used_max);
+    }
+    if let Ok(idle_max) = part(8) {
+        config.idle_total_max = config.idle_total_max.min(idle_max);
+    }
+    config
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Upload {
 impl From<Option<OutgoingBody>> for Upload {
     fn from(body: Option<OutgoingBody>) -> Self {
         match body {
-            None => Self::Empty,
+            None | Some(OutgoingBody::Stream { length: Some(0), .. }) => Self::Empty,
             Some(OutgoingBody::Bytes(bytes)) => Self::Bytes(bytes),
             Some(OutgoingBody::Stream { body, length }) => {
                 Self::Stream { body, left: length, progress: Arc::default() }

@@ -1,7 +1,5 @@
 //! Connections that are kept, and those that are not.
 
-use std::num::NonZeroU32;
-
 use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -160,6 +158,45 @@ async fn a_body_or_a_wait_that_is_dropped_closes_the_connection() {
     }
     assert_eq!(within(was_closed.recv()).await, Some(2));
     assert_eq!(asked.egress.idle_count(), 0);
+}
+
+#[tokio::test]
+async fn a_short_body_that_nobody_reads_does_not_cost_its_connection() {
+    let origin = numbered().await;
+    let asked = Asked::open();
+    for _ in 0..3 {
+        asked.get(&origin.url("/")).await.expect("a response");
+    }
+    assert_eq!(origin.connection_count(), 1);
+}
+
+/// What a server says beyond its response would be the next request's response.
+#[tokio::test]
+async fn a_response_that_nobody_asked_for_is_given_to_nobody() {
+    let origin = Origin::listen("127.0.0.1:0", |mut stream, number| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let one = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+        let two = format!("{one}HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nsmuggled");
+        let _ = stream.write_all(two.as_bytes()).await;
+        let _ = stream.read(&mut [0; 4096]).await;
+    })
+    .await;
+    let asked = Asked::open();
+    for number in ["1", "2", "3"] {
+        assert_eq!(asked.text(&origin.url("/")).await, number);
+    }
+}
+
+#[test]
+fn most_descriptors_are_left_to_others() {
+    let bounds = |descriptors| {
+        let config = within_descriptors(EgressConfig::default(), descriptors);
+        (config.connection_total_max.get(), config.idle_total_max)
+    };
+    assert_eq!(bounds(Some(1_024)), (256, 128));
+    assert_eq!(bounds(Some(0)), (1, 0));
+    assert_eq!(bounds(Some(1 << 20)), (10_000, 4_096));
+    assert_eq!(bounds(None), (10_000, 4_096));
 }
 
 #[tokio::test]
