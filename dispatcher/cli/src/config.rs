@@ -139,7 +139,7 @@ pub(crate) struct ServeArgs {
     /// Start without the parts of the sandbox that this kernel does not grant
     #[arg(long)]
     pub(crate) unsandboxed: bool,
-    /// Let workers reach private addresses, this machine's included, with their requests
+    /// Let workers reach private addresses, this machine among them
     #[arg(long)]
     allow_private_egress: bool,
     /// TOML file with these settings by the same names; flags win
