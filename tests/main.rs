@@ -6,4 +6,5 @@ mod hostile;
 mod js;
 mod lifecycle;
 mod sandbox;
+mod seeing;
 mod streaming;

@@ -14,3 +14,4 @@ pub mod registry;
 pub mod server;
 pub mod tail;
 pub mod tasks;
+pub mod trace;

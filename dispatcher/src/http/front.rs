@@ -19,6 +19,7 @@ use crate::line::RequestId;
 use crate::placement::Placement;
 use crate::registry::Registry;
 use crate::tasks::Tasks;
+use crate::trace;
 
 /// How long a client may take to send a head, and a connection may be still.
 const HEAD_IN: Duration = Duration::from_secs(60);
@@ -78,11 +79,9 @@ impl Front {
 
     pub(super) fn request_id(&self) -> RequestId {
         let count = self.ids.next.fetch_add(1, Ordering::Relaxed);
-        // A bijection of 64 bits: two counts never give the same id.
-        let mut x = self.ids.seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        RequestId(x ^ (x >> 31))
+        // Two counts never give the same id.
+        let step = count.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        RequestId(trace::mix(self.ids.seed.wrapping_add(step)))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::placement::Failed;
 use crate::problem::{self, Problem};
 use crate::registry;
 use crate::tasks::Tasks;
+use crate::trace::Trace;
 
 /// How often a request looks for an isolate that still takes it.
 const MOVE_COUNT_MAX: u32 = 8;
@@ -64,9 +65,11 @@ impl Place {
     pub(super) async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
         let id = self.front.request_id();
         let (parts, body) = request.into_parts();
-        let mut response = match self.answer(id, &parts, body).await {
+        let ids = (id, Trace::of(&parts.headers));
+        let mut response = match self.answer(ids, &parts, body).await {
             Ok(response) => response,
             Err(refusal) => {
+                report(&refusal.problem, ids);
                 let of = (&parts.method, id);
                 response::failure(&refusal.problem, refusal.outcome, of)
             }
@@ -77,18 +80,19 @@ impl Place {
 
     async fn answer(
         &self,
-        id: RequestId,
+        ids: (RequestId, Trace),
         parts: &Parts,
         body: Incoming,
     ) -> Result<Response<Answer>, Refusal> {
         let host = request::check(parts)?;
         let code = self.route(host).await?;
         let body = take_in(body).await.map_err(cut)?;
-        let run = Run { place: self, id, parts, host, code };
+        let run = Run { place: self, ids, parts, host, code };
         let (status, headers, body) = run.to_head(body).await?;
         let domain = &self.front.domain;
         response::answer(&parts.method, domain, (status, &headers, body)).map_err(|error| {
-            tracing::debug!(%error, request = %id, "a worker's answer can not be sent");
+            let (request, trace) = ids;
+            tracing::debug!(%error, %request, %trace, "a worker's answer can not be sent");
             Refusal::ended(Outcome::Exception)
         })
     }
@@ -117,10 +121,18 @@ impl Place {
     }
 }
 
+/// Logs what the host did wrong.
+fn report(problem: &Problem, (request, trace): (RequestId, Trace)) {
+    if problem.code == problem::Code::Internal {
+        let error = problem.cause.as_deref();
+        tracing::error!(%request, %trace, error, "a request failed by the host's fault");
+    }
+}
+
 /// A request whose code is known.
 struct Run<'a> {
     place: &'a Place,
-    id: RequestId,
+    ids: (RequestId, Trace),
     parts: &'a Parts,
     host: &'a str,
     code: Arc<Code>,
@@ -180,7 +192,8 @@ impl Run<'_> {
         let end = path.floor_char_boundary(PATH_BYTES_MAX);
         let path = path.get(..end).unwrap_or_default().into();
         let method: Method = self.parts.method.clone();
-        About { request: self.id, method, path, status: 0 }
+        let (request, trace) = self.ids;
+        About { request, trace, method, path, status: 0 }
     }
 }
 

@@ -13,11 +13,15 @@ use super::{Item, Kind};
 use crate::clock::Millis;
 use crate::code::Code;
 use crate::line::{About, RequestId};
+use crate::trace::Trace;
 
 /// Records of one ring.
 const COUNT_MAX: usize = 1_000;
 /// Bytes of text of one ring.
 const BYTES_MAX: usize = 1 << 20;
+
+/// The request that a record belongs to, and its trace.
+type Ids = (RequestId, Trace);
 
 /// The newest records of one tenant.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ struct Stored {
     at: Millis,
     worker: Arc<str>,
     version: VersionId,
-    request: Option<RequestId>,
+    of: Option<Ids>,
     what: What,
 }
 
@@ -67,21 +71,21 @@ impl Ring {
         }
     }
 
-    /// Adds what an isolate reported.
-    pub fn record(&self, at: Millis, code: &Code, request: Option<RequestId>, record: Record) {
+    /// Adds what an isolate reported, under the ids of the request that it belongs to.
+    pub fn record(&self, at: Millis, code: &Code, of: Option<(RequestId, Trace)>, record: Record) {
         let what = match record {
             Record::Console { level, message } => What::Console(level, message),
             Record::ConsoleFull { bytes_max } => What::ConsoleFull(bytes_max),
             Record::Exception(exception) => What::Exception(exception),
         };
-        self.push(Stored::new(at, code, request, what));
+        self.push(Stored::new(at, code, of, what));
     }
 
     /// Adds the end of an event.
     pub fn outcome(&self, at: Millis, code: &Code, about: About, spent: Spent) {
-        let request = Some(about.request);
+        let of = Some((about.request, about.trace));
         let what = What::Outcome(spent, Box::new(about));
-        self.push(Stored::new(at, code, request, what));
+        self.push(Stored::new(at, code, of, what));
     }
 
     fn push(&self, record: Stored) {
@@ -171,8 +175,9 @@ impl Follower {
             let seq = self.after.saturating_add(missed);
             let kind = Kind::Dropped { count: missed };
             let (worker, version) = (String::new(), String::new());
-            let at_ms = self.ring.last().0;
-            self.ready.push_back(Item { seq, at_ms, worker, version, request_id: None, kind });
+            let (at_ms, request_id, trace_id) = (self.ring.last().0, None, None);
+            let item = Item { seq, at_ms, worker, version, request_id, trace_id, kind };
+            self.ready.push_back(item);
         }
         self.ready.extend(items);
         self.after = last;
@@ -187,8 +192,8 @@ impl Drop for Follower {
 
 impl Stored {
     /// Does not hold on to the code: its modules would stay in memory for as long as the record.
-    fn new(at: Millis, code: &Code, request: Option<RequestId>, what: What) -> Self {
-        Self { at, worker: code.worker.clone(), version: code.version, request, what }
+    fn new(at: Millis, code: &Code, of: Option<Ids>, what: What) -> Self {
+        Self { at, worker: code.worker.clone(), version: code.version, of, what }
     }
 
     fn bytes(&self) -> usize {
@@ -228,7 +233,8 @@ impl Stored {
             at_ms: self.at.0,
             worker: self.worker.to_string(),
             version: self.version.to_string(),
-            request_id: self.request.map(|request| request.to_string()),
+            request_id: self.of.map(|(request, _)| request.to_string()),
+            trace_id: self.of.map(|(_, trace)| trace.to_string()),
             kind,
         }
     }

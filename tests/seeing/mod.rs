@@ -1,0 +1,3 @@
+//! What is seen of a server that runs: traces, figures, and the description of its API.
+
+mod traces;
