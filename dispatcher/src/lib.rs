@@ -8,6 +8,7 @@ pub mod config;
 pub mod cordon;
 pub mod http;
 pub mod line;
+pub mod metrics;
 pub mod placement;
 pub mod problem;
 pub mod registry;

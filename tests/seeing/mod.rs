@@ -1,3 +1,4 @@
 //! What is seen of a server that runs: traces, figures, and the description of its API.
 
+mod metrics;
 mod traces;

@@ -24,7 +24,6 @@ mod upload;
 mod workers;
 
 pub use capabilities::capabilities;
-pub use health::{Measured, Metric};
 pub(crate) use serve::serve;
 
 use std::sync::Arc;
@@ -35,6 +34,7 @@ use axum::{Router, middleware};
 use bindery_wire::limits::REQUEST_BYTES_MAX;
 use tokio::sync::watch;
 
+use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
 use crate::tail::Tail;
 

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::CONNECTION_COUNT_MAX;
+use super::figures::Figures;
 use super::request::Peer;
 use super::serve::Place;
 use crate::config::Cidr;
@@ -59,6 +60,8 @@ pub struct Front {
     pub registry: Registry,
     /// Where code runs.
     pub placement: Placement,
+    /// What is counted here.
+    pub figures: Figures,
     ids: Ids,
 }
 
@@ -74,7 +77,8 @@ impl Front {
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
         let ids = Ids { seed, next: AtomicU64::new(0) };
         let domain = domain.to_ascii_lowercase().into();
-        Self { domain, trusted, registry, placement, ids }
+        let figures = Figures::default();
+        Self { domain, trusted, registry, placement, figures, ids }
     }
 
     pub(super) fn request_id(&self) -> RequestId {

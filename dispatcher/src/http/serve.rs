@@ -1,6 +1,7 @@
 //! One request, from its head to the head of its answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bindery_logic::failure::{self, Failure};
 use bindery_logic::route::{self, Route};
@@ -66,15 +67,18 @@ impl Place {
         let id = self.front.request_id();
         let (parts, body) = request.into_parts();
         let ids = (id, Trace::of(&parts.headers));
+        let asked = self.front.figures.asked();
         let mut response = match self.answer(ids, &parts, body).await {
             Ok(response) => response,
             Err(refusal) => {
                 report(&refusal.problem, ids);
+                self.front.figures.refused(refusal.problem.code);
                 let of = (&parts.method, id);
                 response::failure(&refusal.problem, refusal.outcome, of)
             }
         };
         response::stamp(&mut response, id);
+        asked.answered(response.status());
         response
     }
 
@@ -166,6 +170,7 @@ impl Run<'_> {
     /// Gives the event to an isolate that takes it.
     async fn begin(&self, mut body: RequestBody) -> Result<Begun, Refusal> {
         let placement = &self.place.front.placement;
+        let since = Instant::now();
         for _ in 0..MOVE_COUNT_MAX {
             let line = placement.line(&self.code, &self.place.tasks).await;
             let line = line.map_err(not_started)?;
@@ -179,7 +184,10 @@ impl Run<'_> {
                 Begun::begin(permit, e, body, self.about())
             });
             match begun {
-                Ok(begun) => return Ok(begun),
+                Ok(begun) => {
+                    self.place.front.figures.taken(since.elapsed());
+                    return Ok(begun);
+                }
                 Err((NotTaken::TooLarge, _)) => return Err(Failure::BodyTooLarge.into()),
                 Err((NotTaken::Closed | NotTaken::Full, back)) => body = back,
             }

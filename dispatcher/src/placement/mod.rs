@@ -6,6 +6,7 @@
 
 mod compiled;
 mod error;
+mod figures;
 mod gate;
 mod start;
 mod sweep;
@@ -30,6 +31,7 @@ use crate::cordon::{Cordon, Cordons};
 use crate::line::Line;
 use crate::tail::Tail;
 use crate::tasks::Tasks;
+use figures::Figures;
 use gate::Gate;
 
 /// A version that did not start is not tried again for this long.
@@ -57,6 +59,7 @@ struct Inner {
     parts: Parts,
     live: Mutex<Live>,
     gate: Gate,
+    figures: Figures,
 }
 
 #[derive(Default)]
@@ -111,7 +114,8 @@ enum Found {
 impl Placement {
     /// No isolates yet.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, live: Mutex::default(), gate: Gate::default() }))
+        let (live, gate, figures) = (Mutex::default(), Gate::default(), Figures::default());
+        Self(Arc::new(Inner { parts, live, gate, figures }))
     }
 
     /// The isolate that runs `code`, started if there is none. `tasks` runs its line. Cancel-safe.

@@ -2,6 +2,8 @@
 //!
 //! The program and the tests start it the same way. It reads no environment and prints nothing.
 
+mod commits;
+mod figures;
 mod hooks;
 mod store;
 
@@ -24,6 +26,7 @@ use crate::placement::{self, Placement, SWEEP_EVERY};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
 use crate::tasks::Tasks;
+use figures::Figures;
 use hooks::Hooks;
 use store::Store;
 
@@ -119,7 +122,7 @@ impl Server {
         let fronts = Fronts::start(front_count()).await?;
         let hooks = Arc::new(Hooks::new(placement.clone(), fronts.tasks(), compiled));
         let registry = Registry::open(registry::Parts {
-            engine,
+            engine: engine.clone(),
             blobs,
             vault: Vault::open(config.secrets_key.as_deref(), &config.data)?,
             clock: clock.clone(),
@@ -128,18 +131,21 @@ impl Server {
             domain: config.domain.to_ascii_lowercase(),
             code_bytes_max: config.pool.code_bytes_max,
             starter: hooks.clone(),
-            changed: hooks.clone(),
+            changed: hooks,
         });
         let registry = registry.await?;
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
-        let listen = fronts.open(config.listen, &Arc::new(front))?;
+        let front = Arc::new(front);
+        let listen = fronts.open(config.listen, &front)?;
+        let figures =
+            Figures { front, placement: placement.clone(), tail: tail.clone(), commits: engine };
         let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
         let parts = admin::Parts {
             registry: registry.clone(),
             operator: Operator::open(config.operator_token.as_ref(), &config.data)?,
             tail: tail.clone(),
-            measured: hooks,
+            measured: Arc::new(figures),
             serving: serving.subscribe(),
             domain: config.domain.to_ascii_lowercase(),
             port: listen.port(),

@@ -9,6 +9,7 @@ use bindery_wire::log::{Exception, Level, Record, Spent};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
+use super::outcomes::Outcomes;
 use super::{Item, Kind};
 use crate::clock::Millis;
 use crate::code::Code;
@@ -30,6 +31,7 @@ pub struct Ring {
     last_ms: AtomicU64,
     follower_count: AtomicUsize,
     changed: Notify,
+    outcomes: Arc<Outcomes>,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ enum What {
 impl Ring {
     /// An empty ring. Its numbers begin at the time, so that they also grow over a ring that was
     /// forgotten and made again.
-    pub(super) fn new(now: Millis) -> Self {
+    pub(super) fn new(now: Millis, outcomes: Arc<Outcomes>) -> Self {
         let next = now.0.saturating_mul(1_000);
         let kept = Kept { records: VecDeque::new(), bytes: 0, next };
         Self {
@@ -68,6 +70,7 @@ impl Ring {
             last_ms: AtomicU64::new(now.0),
             follower_count: AtomicUsize::new(0),
             changed: Notify::new(),
+            outcomes,
         }
     }
 
@@ -83,6 +86,7 @@ impl Ring {
 
     /// Adds the end of an event.
     pub fn outcome(&self, at: Millis, code: &Code, about: About, spent: Spent) {
+        self.outcomes.count(spent);
         let of = Some((about.request, about.trace));
         let what = What::Outcome(spent, Box::new(about));
         self.push(Stored::new(at, code, of, what));
