@@ -8,4 +8,5 @@ mod js;
 mod lifecycle;
 mod sandbox;
 mod scale;
+mod seeing;
 mod streaming;

@@ -94,13 +94,21 @@ pub struct Problem {
     pub faults: Vec<Fault>,
     /// After how many seconds to try again.
     pub retry_after_s: Option<u32>,
+    /// What the host's log says of it, under the request's ids: nothing for a client to see.
+    pub cause: Option<Box<str>>,
 }
 
 impl Problem {
     /// A failure with the code's own status.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { code, status: code.status(), message, faults: Vec::new(), retry_after_s: None }
+        Self {
+            code,
+            status: code.status(),
+            message: message.into(),
+            faults: Vec::new(),
+            retry_after_s: None,
+            cause: None,
+        }
     }
 
     /// The same with another status.
@@ -123,7 +131,7 @@ impl Problem {
         Self { faults, ..Self::new(Code::Invalid, message) }
     }
 
-    /// The host's own fault: the error goes to the log, not to the client.
+    /// The host's own fault: whoever answers with it logs the cause, which no client is told.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut chain = error.to_string();
         let mut source = error.source();
@@ -132,8 +140,7 @@ impl Problem {
             chain.push_str(&error.to_string());
             source = error.source();
         }
-        tracing::error!(error = chain, "a request failed by the host's fault");
-        Self::new(Code::Internal, "the server failed")
+        Self { cause: Some(chain.into()), ..Self::new(Code::Internal, "the server failed") }
     }
 
     /// The JSON of the answer.

@@ -51,7 +51,8 @@ pub(super) async fn finish(State(admin): State<Admin>, request: Request, next: N
     let mut response = next.run(request).await;
     if let Some(Refusal(problem)) = response.extensions_mut().remove::<Refusal>() {
         if problem.code == Code::Internal {
-            tracing::error!(request = id, "an admin call failed");
+            let error = problem.cause.as_deref();
+            tracing::error!(request = id, error, "an admin call failed by the host's fault");
         }
         response = refuse(&problem, &id);
     }

@@ -1,9 +1,9 @@
 //! The admin API: what operators and tenants ask of the server itself, over HTTP.
 //!
-//! [`call::CALLS`] is the one list of calls: who may make each, what it means, and the document
-//! that describes them. Every body is bounded; every problem of a body is reported at once with
-//! its path; unknown fields are refused. Absent on purpose: rules about what is stored (see
-//! `registry`).
+//! [`call::CALLS`] is the one list of calls: who may make each, what it means and what answers
+//! it; the router and the document that describes them are made of it. Every body is bounded;
+//! every problem of a body is reported at once with its path; unknown fields are refused. Absent
+//! on purpose: rules about what is stored (see `registry`).
 
 mod answer;
 mod auth;
@@ -14,6 +14,7 @@ mod fields;
 mod gate;
 mod health;
 mod logs;
+mod openapi;
 mod secrets;
 mod serve;
 mod tenants;
@@ -25,20 +26,18 @@ mod usage;
 mod workers;
 
 pub use capabilities::capabilities;
-pub use health::{Measured, Metric};
 pub(crate) use serve::serve;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post, put};
 use axum::{Router, middleware};
-use bindery_wire::limits::REQUEST_BYTES_MAX;
 use tokio::sync::watch;
 
+use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
 use crate::tail::Tail;
 use crate::usage::Usage;
+use call::{CALLS, Call};
 
 /// What the admin API is made of.
 pub struct Parts {
@@ -87,32 +86,8 @@ pub fn router(parts: Parts) -> Router {
         .with_state(admin)
 }
 
+/// The router of the list of calls.
 fn calls() -> Router<Admin> {
-    let upload = put(upload::put).layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX as usize));
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/openapi.json", get(call::openapi))
-        .route("/v1/capabilities", get(capabilities::show))
-        .route("/v1/tenants", get(tenants::list))
-        .route("/v1/tenants/{t}", put(tenants::put).get(tenants::show).delete(tenants::delete))
-        .route("/v1/tenants/{t}/domains", get(domains::list))
-        .route(
-            "/v1/tenants/{t}/domains/{host}",
-            put(domains::put).get(domains::show).delete(domains::delete),
-        )
-        .route("/v1/tenants/{t}/tokens", post(tokens::create).get(tokens::list))
-        .route("/v1/tenants/{t}/tokens/{id}", delete(tokens::delete))
-        .route("/v1/tenants/{t}/logs", get(logs::read))
-        .route("/v1/tenants/{t}/usage", get(usage::read))
-        .route("/v1/tenants/{t}/workers", get(workers::list))
-        .route("/v1/tenants/{t}/workers/{w}", upload.get(workers::show).delete(workers::delete))
-        .route("/v1/tenants/{t}/workers/{w}/versions", get(workers::versions))
-        .route("/v1/tenants/{t}/workers/{w}/deployments", post(workers::deploy))
-        .route("/v1/tenants/{t}/workers/{w}/secrets", get(secrets::list))
-        .route(
-            "/v1/tenants/{t}/workers/{w}/secrets/{name}",
-            put(secrets::put).delete(secrets::delete),
-        )
+    let add = |router: Router<Admin>, call: &Call| router.route(call.path, (call.route)());
+    CALLS.iter().fold(Router::new(), add)
 }

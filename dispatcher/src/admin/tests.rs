@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::Token;
+use crate::metrics::Family;
 use crate::registry::tests::Fixture;
 use crate::usage::Usage;
 
@@ -32,9 +33,8 @@ struct Api {
 struct NoFigures;
 
 impl Measured for NoFigures {
-    fn measure(&self) -> Vec<Metric> {
-        let (name, help, kind) = ("bindery_isolates", "Live isolates.", "gauge");
-        vec![Metric { name, help, kind, labels: String::new(), value: 2.0 }]
+    fn measure(&self) -> Vec<Family> {
+        vec![Family::gauge("bindery_isolates", "Live isolates.", 2.0)]
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::CONNECTION_COUNT_MAX;
+use super::figures::Figures;
 use super::request::Peer;
 use super::serve::Place;
 use crate::config::Cidr;
@@ -19,6 +20,7 @@ use crate::line::RequestId;
 use crate::placement::Placement;
 use crate::registry::Registry;
 use crate::tasks::Tasks;
+use crate::trace;
 
 /// How long a client may take to send a head, and a connection may be still.
 const HEAD_IN: Duration = Duration::from_secs(60);
@@ -58,6 +60,8 @@ pub struct Front {
     pub registry: Registry,
     /// Where code runs.
     pub placement: Placement,
+    /// What is counted here.
+    pub figures: Figures,
     ids: Ids,
 }
 
@@ -73,16 +77,15 @@ impl Front {
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
         let ids = Ids { seed, next: AtomicU64::new(0) };
         let domain = domain.to_ascii_lowercase().into();
-        Self { domain, trusted, registry, placement, ids }
+        let figures = Figures::default();
+        Self { domain, trusted, registry, placement, figures, ids }
     }
 
     pub(super) fn request_id(&self) -> RequestId {
         let count = self.ids.next.fetch_add(1, Ordering::Relaxed);
-        // A bijection of 64 bits: two counts never give the same id.
-        let mut x = self.ids.seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        RequestId(x ^ (x >> 31))
+        // Two counts never give the same id.
+        let step = count.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        RequestId(trace::mix(self.ids.seed.wrapping_add(step)))
     }
 }
 

@@ -5,11 +5,13 @@
 //! sends is checked and bounded here; what a worker answers is checked again before it leaves.
 
 mod body;
+mod figures;
 mod front;
 mod request;
 mod response;
 mod serve;
 
+pub use figures::Figures;
 pub use front::{Error, Front, Fronts};
 
 /// Bytes of a request's URL.

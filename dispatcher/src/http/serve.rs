@@ -1,6 +1,7 @@
 //! One request, from its head to the head of its answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bindery_logic::failure::{self, Failure};
 use bindery_logic::route::{self, Route};
@@ -20,6 +21,7 @@ use crate::placement::Failed;
 use crate::problem::{self, Problem};
 use crate::registry;
 use crate::tasks::Tasks;
+use crate::trace::Trace;
 
 /// How often a request looks for an isolate that still takes it.
 const MOVE_COUNT_MAX: u32 = 8;
@@ -64,31 +66,37 @@ impl Place {
     pub(super) async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
         let id = self.front.request_id();
         let (parts, body) = request.into_parts();
-        let mut response = match self.answer(id, &parts, body).await {
+        let ids = (id, Trace::of(&parts.headers));
+        let asked = self.front.figures.asked();
+        let mut response = match self.answer(ids, &parts, body).await {
             Ok(response) => response,
             Err(refusal) => {
+                report(&refusal.problem, ids);
+                self.front.figures.refused(refusal.problem.code);
                 let of = (&parts.method, id);
                 response::failure(&refusal.problem, refusal.outcome, of)
             }
         };
         response::stamp(&mut response, id);
+        asked.answered(response.status());
         response
     }
 
     async fn answer(
         &self,
-        id: RequestId,
+        ids: (RequestId, Trace),
         parts: &Parts,
         body: Incoming,
     ) -> Result<Response<Answer>, Refusal> {
         let host = request::check(parts)?;
         let code = self.route(host).await?;
         let body = take_in(body).await.map_err(cut)?;
-        let run = Run { place: self, id, parts, host, code };
+        let run = Run { place: self, ids, parts, host, code };
         let (status, headers, body) = run.to_head(body).await?;
         let domain = &self.front.domain;
         response::answer(&parts.method, domain, (status, &headers, body)).map_err(|error| {
-            tracing::debug!(%error, request = %id, "a worker's answer can not be sent");
+            let (request, trace) = ids;
+            tracing::debug!(%error, %request, %trace, "a worker's answer can not be sent");
             Refusal::ended(Outcome::Exception)
         })
     }
@@ -117,10 +125,18 @@ impl Place {
     }
 }
 
+/// Logs what the host did wrong.
+fn report(problem: &Problem, (request, trace): (RequestId, Trace)) {
+    if problem.code == problem::Code::Internal {
+        let error = problem.cause.as_deref();
+        tracing::error!(%request, %trace, error, "a request failed by the host's fault");
+    }
+}
+
 /// A request whose code is known.
 struct Run<'a> {
     place: &'a Place,
-    id: RequestId,
+    ids: (RequestId, Trace),
     parts: &'a Parts,
     host: &'a str,
     code: Arc<Code>,
@@ -154,6 +170,7 @@ impl Run<'_> {
     /// Gives the event to an isolate that takes it.
     async fn begin(&self, mut body: RequestBody) -> Result<Begun, Refusal> {
         let placement = &self.place.front.placement;
+        let since = Instant::now();
         for _ in 0..MOVE_COUNT_MAX {
             let line = placement.line(&self.code, &self.place.tasks).await;
             let line = line.map_err(not_started)?;
@@ -167,7 +184,10 @@ impl Run<'_> {
                 Begun::begin(permit, e, body, self.about())
             });
             match begun {
-                Ok(begun) => return Ok(begun),
+                Ok(begun) => {
+                    self.place.front.figures.taken(since.elapsed());
+                    return Ok(begun);
+                }
                 Err((NotTaken::TooLarge, _)) => return Err(Failure::BodyTooLarge.into()),
                 Err((NotTaken::Closed | NotTaken::Full, back)) => body = back,
             }
@@ -180,7 +200,8 @@ impl Run<'_> {
         let end = path.floor_char_boundary(PATH_BYTES_MAX);
         let path = path.get(..end).unwrap_or_default().into();
         let method: Method = self.parts.method.clone();
-        About { request: self.id, method, path, status: 0, hops: 0 }
+        let (request, trace) = self.ids;
+        About { request, trace, method, path, status: 0, hops: 0 }
     }
 }
 

@@ -18,8 +18,9 @@ use tokio::sync::oneshot;
 use super::body::{Download, Intake, Metered};
 use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
-use super::{Cut, Line, RequestId, Table, Upload, Violation};
+use super::{About, Cut, Line, RequestId, Table, Upload, Violation};
 use crate::code::{Code, Slot};
+use crate::trace::Trace;
 
 /// Bytes of a method; those that HTTP knows are shorter.
 const METHOD_BYTES_MAX: usize = 64;
@@ -36,6 +37,8 @@ pub struct Call {
     pub code: Arc<Code>,
     /// The client's request that led to it.
     pub request: RequestId,
+    /// The trace that the event belongs to.
+    pub trace: Trace,
     /// How many workers lie between that request and this one.
     pub hops: u32,
     /// How many subrequests the event has left for redirects.
@@ -192,13 +195,14 @@ impl Line {
         exchange.calls_left = left;
         self.host.meter.subrequests(1);
         exchange.calls_waiting += 1;
-        let (request, hops) = (exchange.about.request, exchange.about.hops);
+        let About { request, trace, hops, .. } = exchange.about;
         calls.insert(id, Calling { event, _cancel: cancel });
         drop(table);
         let Outgoing { method, url, headers, follow, .. } = outgoing;
         let fetch = self.host.outside.fetch(Call {
             code: self.code.clone(),
             request,
+            trace,
             hops,
             redirects_max: left,
             method: method.into(),

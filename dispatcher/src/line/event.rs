@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::body::{Cut, Download, Outflow, Upload};
 use super::call::Unread;
 use super::{Line, Permit};
+use crate::trace::Trace;
 
 /// Names one request of a client, in logs and in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +32,8 @@ impl fmt::Display for RequestId {
 pub struct About {
     /// The request.
     pub request: RequestId,
+    /// The trace that the request belongs to.
+    pub trace: Trace,
     /// Its method.
     pub method: http::Method,
     /// The path of its URL, shortened if it is long.

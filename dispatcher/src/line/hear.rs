@@ -53,9 +53,9 @@ impl Line {
                 Ok(())
             }
             Up::Record { event, at_ms, record } => {
-                let of = |event| self.table().events.get(&event).map(|e| e.about.request);
-                let request = event.and_then(of);
-                self.ring.record(Millis(at_ms), &self.code, request, record);
+                let ids = |e: &Exchange| (e.about.request, e.about.trace);
+                let of = event.and_then(|event| self.table().events.get(&event).map(ids));
+                self.ring.record(Millis(at_ms), &self.code, of, record);
                 Ok(())
             }
             Up::Compiled { name, code } => {

@@ -27,6 +27,7 @@ use super::end::grace;
 use super::*;
 use crate::clock::Millis;
 use crate::tail::Tail;
+use crate::trace::Trace;
 use crate::usage::Usage;
 
 /// The isolate's end: blocking, on the test's own thread or another.
@@ -179,6 +180,7 @@ impl Setup {
             Event { entrypoint: None, method: "POST", url: "http://t/", headers: b"", cf: "{}" };
         let about = About {
             request: RequestId(7),
+            trace: Trace::random(),
             method: ::http::Method::POST,
             path: "/".into(),
             status: 0,

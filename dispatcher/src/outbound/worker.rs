@@ -121,6 +121,7 @@ impl Request {
         let headers = headers(&call.headers, &host(&url))?;
         let about = About {
             request: call.request,
+            trace: call.trace,
             method: method.clone(),
             path: clip(url.path()).into(),
             status: 0,

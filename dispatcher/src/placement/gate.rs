@@ -48,6 +48,12 @@ impl Gate {
         my_turn.await.ok()
     }
 
+    /// How many starts run, and how many wait.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.running, state.waiting.len())
+    }
+
     fn admit(&self) {
         loop {
             let (tenant, turn) = {

@@ -8,6 +8,7 @@
 
 mod compiled;
 mod error;
+mod figures;
 mod find;
 mod gate;
 mod group;
@@ -36,6 +37,7 @@ use crate::cordon::{Cordon, Cordons};
 use crate::line::{Line, Outside};
 use crate::tail::Tail;
 use crate::usage::Usage;
+use figures::Figures;
 use gate::Gate;
 use group::{Group, Starting};
 use machine::Cores;
@@ -66,6 +68,7 @@ struct Inner {
     parts: Parts,
     live: Mutex<Live>,
     gate: Gate,
+    figures: Figures,
     /// Whoever waits for room: one at a time, in the order of the gate.
     turn: tokio::sync::Mutex<()>,
     /// An isolate has ended.
@@ -152,6 +155,7 @@ impl Placement {
             parts,
             live: Mutex::new(live),
             gate: Gate::default(),
+            figures: Figures::default(),
             turn: tokio::sync::Mutex::default(),
             ended: Notify::new(),
             group_count_max,

@@ -53,7 +53,9 @@ pub(super) enum Kind {
 
 impl Job {
     pub(super) async fn run(self) {
+        let since = Instant::now();
         let result = self.start().await;
+        self.placement.0.figures.ended(since.elapsed(), &result);
         if let Err(error) = &result {
             tracing::debug!(tenant = %self.code.tenant_name, worker = %self.code.worker, %error,
                 "a worker did not start");

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bindery_wire::{Outcome, TenantId};
 use futures_util::future::BoxFuture;
 
-use crate::admin::{Measured, Metric};
 use crate::code::Code;
 use crate::placement::{Compiled, Failed, Placement};
 use crate::problem;
@@ -79,31 +78,5 @@ impl Changed for Hooks {
         self.placement.outdated(tenant, None);
         self.usage.forget(tenant);
         self.compiled.forget(tenant);
-    }
-}
-
-impl Measured for Hooks {
-    fn measure(&self) -> Vec<Metric> {
-        let figure =
-            |name, kind, help, value| Metric { name, help, kind, labels: String::new(), value };
-        let cordons = self.placement.cordons();
-        let status = cordons.status();
-        let waiting: u32 = status.iter().map(|cordon| cordon.waiting).sum();
-        vec![
-            figure(
-                "bindery_isolates",
-                "gauge",
-                "Isolates that have not ended.",
-                self.placement.isolate_count() as f64,
-            ),
-            figure("bindery_isolates_blank", "gauge", "Blank isolates.", waiting.into()),
-            figure("bindery_cordons", "gauge", "Cordons that run.", status.len() as f64),
-            figure(
-                "bindery_cordon_deaths_total",
-                "counter",
-                "Cordons that died without being told to.",
-                cordons.death_count() as f64,
-            ),
-        ]
     }
 }

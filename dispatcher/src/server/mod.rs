@@ -2,6 +2,8 @@
 //!
 //! The program and the tests start it the same way. It reads no environment and prints nothing.
 
+mod commits;
+mod figures;
 mod hooks;
 mod setup;
 mod store;
@@ -28,6 +30,7 @@ use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
 use crate::tasks::Tasks;
 use crate::usage::Usage;
+use figures::Figures;
 use hooks::Hooks;
 use store::Store;
 
@@ -134,7 +137,7 @@ impl Server {
         let hooks =
             Arc::new(Hooks::new(placement.clone(), usage.clone(), fronts.tasks(), compiled));
         let registry = Registry::open(registry::Parts {
-            engine,
+            engine: engine.clone(),
             blobs,
             vault: Vault::open(config.secrets_key.as_deref(), &config.data)?,
             clock: clock.clone(),
@@ -143,7 +146,7 @@ impl Server {
             domain: config.domain.to_ascii_lowercase(),
             code_bytes_max: config.pool.code_bytes_max,
             starter: hooks.clone(),
-            changed: hooks.clone(),
+            changed: hooks,
         });
         let registry = registry.await?;
         let workers = Arc::new(Workers {
@@ -154,14 +157,17 @@ impl Server {
         outbound.reach(&workers);
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
-        let listen = fronts.open(config.listen, &Arc::new(front))?;
+        let front = Arc::new(front);
+        let listen = fronts.open(config.listen, &front)?;
+        let figures =
+            Figures { front, placement: placement.clone(), tail: tail.clone(), commits: engine };
         let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
         let parts = admin::Parts {
             registry: registry.clone(),
             operator: Operator::open(config.operator_token.as_ref(), &config.data)?,
             tail: tail.clone(),
             usage: usage.clone(),
-            measured: hooks,
+            measured: Arc::new(figures),
             serving: serving.subscribe(),
             domain: config.domain.to_ascii_lowercase(),
             port: listen.port(),

@@ -10,6 +10,7 @@ use bindery_storage::engine::Engine;
 use bindery_storage::redb::Redb;
 
 use super::Error;
+use super::commits::Commits;
 use crate::cordon::Cordons;
 use crate::placement::Compiled;
 
@@ -18,7 +19,7 @@ const COMPILED_BYTES_MAX: u64 = 1 << 30;
 
 /// What is on disk.
 pub(super) struct Store {
-    pub(super) engine: Arc<dyn Engine>,
+    pub(super) engine: Arc<Commits>,
     pub(super) blobs: Blobs,
 }
 
@@ -32,6 +33,7 @@ impl Store {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.map_err(|source| Error::Data { path: data.display().to_string(), source })?;
         let engine: Arc<dyn Engine> = Arc::new(Redb::open(data.join("store.redb"))?);
+        let engine = Arc::new(Commits::of(engine));
         Ok(Self { engine, blobs: Blobs::open(data.join("blobs"))? })
     }
 }

@@ -19,6 +19,9 @@ pub struct Item {
     /// The request, if the record belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The trace of that request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub kind: Kind,

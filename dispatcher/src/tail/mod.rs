@@ -5,6 +5,7 @@
 //! is slower than the ring is told how many records it missed. Nothing here is durable.
 
 mod item;
+mod outcomes;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,8 @@ use futures_util::Stream;
 use futures_util::stream;
 
 use crate::clock::{Clock, Millis};
+use crate::metrics::Family;
+use outcomes::Outcomes;
 
 /// Rings that nobody holds are kept up to this many.
 const RING_COUNT_MAX: usize = 1_000;
@@ -30,19 +33,26 @@ const RING_MS_MAX: u64 = 15 * 60_000;
 #[derive(Clone, Debug)]
 pub struct Tail {
     rings: Arc<Mutex<HashMap<TenantId, Arc<Ring>>>>,
+    outcomes: Arc<Outcomes>,
     clock: Clock,
 }
 
 impl Tail {
     /// No rings yet.
     pub fn new(clock: Clock) -> Self {
-        Self { rings: Arc::default(), clock }
+        Self { rings: Arc::default(), outcomes: Arc::default(), clock }
     }
 
     /// The tenant's ring, made if there is none.
     pub fn ring(&self, tenant: TenantId) -> Arc<Ring> {
         let now = self.clock.now();
-        self.rings().entry(tenant).or_insert_with(|| Arc::new(Ring::new(now))).clone()
+        let made = || Arc::new(Ring::new(now, self.outcomes.clone()));
+        self.rings().entry(tenant).or_insert_with(made).clone()
+    }
+
+    /// Figures of all events that ended.
+    pub fn measure(&self) -> Vec<Family> {
+        self.outcomes.measure()
     }
 
     /// The tenant's records after the one numbered `after`, of one worker or of all.

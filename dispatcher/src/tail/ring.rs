@@ -9,15 +9,20 @@ use bindery_wire::log::{Exception, Level, Record, Spent};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
+use super::outcomes::Outcomes;
 use super::{Item, Kind};
 use crate::clock::Millis;
 use crate::code::Code;
 use crate::line::{About, RequestId};
+use crate::trace::Trace;
 
 /// Records of one ring.
 const COUNT_MAX: usize = 1_000;
 /// Bytes of text of one ring.
 const BYTES_MAX: usize = 1 << 20;
+
+/// The request that a record belongs to, and its trace.
+type Ids = (RequestId, Trace);
 
 /// The newest records of one tenant.
 #[derive(Debug)]
@@ -26,6 +31,7 @@ pub struct Ring {
     last_ms: AtomicU64,
     follower_count: AtomicUsize,
     changed: Notify,
+    outcomes: Arc<Outcomes>,
 }
 
 #[derive(Debug)]
@@ -41,7 +47,7 @@ struct Stored {
     at: Millis,
     worker: Arc<str>,
     version: VersionId,
-    request: Option<RequestId>,
+    of: Option<Ids>,
     what: What,
 }
 
@@ -56,7 +62,7 @@ enum What {
 impl Ring {
     /// An empty ring. Its numbers begin at the time, so that they also grow over a ring that was
     /// forgotten and made again.
-    pub(super) fn new(now: Millis) -> Self {
+    pub(super) fn new(now: Millis, outcomes: Arc<Outcomes>) -> Self {
         let next = now.0.saturating_mul(1_000);
         let kept = Kept { records: VecDeque::new(), bytes: 0, next };
         Self {
@@ -64,24 +70,26 @@ impl Ring {
             last_ms: AtomicU64::new(now.0),
             follower_count: AtomicUsize::new(0),
             changed: Notify::new(),
+            outcomes,
         }
     }
 
-    /// Adds what an isolate reported.
-    pub fn record(&self, at: Millis, code: &Code, request: Option<RequestId>, record: Record) {
+    /// Adds what an isolate reported, under the ids of the request that it belongs to.
+    pub fn record(&self, at: Millis, code: &Code, of: Option<(RequestId, Trace)>, record: Record) {
         let what = match record {
             Record::Console { level, message } => What::Console(level, message),
             Record::ConsoleFull { bytes_max } => What::ConsoleFull(bytes_max),
             Record::Exception(exception) => What::Exception(exception),
         };
-        self.push(Stored::new(at, code, request, what));
+        self.push(Stored::new(at, code, of, what));
     }
 
     /// Adds the end of an event.
     pub fn outcome(&self, at: Millis, code: &Code, about: About, spent: Spent) {
-        let request = Some(about.request);
+        self.outcomes.count(spent);
+        let of = Some((about.request, about.trace));
         let what = What::Outcome(spent, Box::new(about));
-        self.push(Stored::new(at, code, request, what));
+        self.push(Stored::new(at, code, of, what));
     }
 
     fn push(&self, record: Stored) {
@@ -171,8 +179,9 @@ impl Follower {
             let seq = self.after.saturating_add(missed);
             let kind = Kind::Dropped { count: missed };
             let (worker, version) = (String::new(), String::new());
-            let at_ms = self.ring.last().0;
-            self.ready.push_back(Item { seq, at_ms, worker, version, request_id: None, kind });
+            let (at_ms, request_id, trace_id) = (self.ring.last().0, None, None);
+            let item = Item { seq, at_ms, worker, version, request_id, trace_id, kind };
+            self.ready.push_back(item);
         }
         self.ready.extend(items);
         self.after = last;
@@ -187,8 +196,8 @@ impl Drop for Follower {
 
 impl Stored {
     /// Does not hold on to the code: its modules would stay in memory for as long as the record.
-    fn new(at: Millis, code: &Code, request: Option<RequestId>, what: What) -> Self {
-        Self { at, worker: code.worker.clone(), version: code.version, request, what }
+    fn new(at: Millis, code: &Code, of: Option<Ids>, what: What) -> Self {
+        Self { at, worker: code.worker.clone(), version: code.version, of, what }
     }
 
     fn bytes(&self) -> usize {
@@ -228,7 +237,8 @@ impl Stored {
             at_ms: self.at.0,
             worker: self.worker.to_string(),
             version: self.version.to_string(),
-            request_id: self.request.map(|request| request.to_string()),
+            request_id: self.of.map(|(request, _)| request.to_string()),
+            trace_id: self.of.map(|(_, trace)| trace.to_string()),
             kind,
         }
     }

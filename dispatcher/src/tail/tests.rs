@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use super::*;
 use crate::code::Code;
 use crate::line::{About, RequestId};
+use crate::trace::Trace;
 
 const T: TenantId = TenantId(1);
 
@@ -37,9 +38,14 @@ fn code(worker: &str) -> Code {
     }
 }
 
+fn trace() -> Trace {
+    let text = format!("00-{}-00f067aa0ba902b7-01", "4b".repeat(16));
+    Trace::parse(text.as_bytes()).expect("a trace")
+}
+
 fn log(ring: &Ring, worker: &str, message: &str) {
     let record = Record::Console { level: Level::Warn, message: message.into() };
-    ring.record(Millis(5), &code(worker), Some(RequestId(1)), record);
+    ring.record(Millis(5), &code(worker), Some((RequestId(1), trace())), record);
 }
 
 #[test]
@@ -49,7 +55,8 @@ fn records_are_read_in_order_from_where_one_left_off() {
     log(&ring, "a", r#"["one",1]"#);
     log(&ring, "b", "not json");
     let method = ::http::Method::GET;
-    let about = About { request: RequestId(2), method, path: "/p".into(), status: 0, hops: 0 };
+    let request = RequestId(2);
+    let about = About { request, trace: trace(), method, path: "/p".into(), status: 0, hops: 0 };
     let spent = Spent { outcome: Outcome::ExceededCpu, cpu_us: 3, wall_us: 4 };
     ring.outcome(Millis(6), &code("a"), about, spent);
     let all = tail.read(T, None, None);
@@ -57,11 +64,11 @@ fn records_are_read_in_order_from_where_one_left_off() {
         all.iter().map(|item| serde_json::to_string(item).expect("plain data") + "\n").collect();
     let version = VersionId::of(b"v").to_string();
     expect_test::expect![[r#"
-        {"seq":1000000,"atMs":5,"worker":"a","version":"V","requestId":"req_0000000000000001","kind":"log","level":"warn","message":["one",1]}
-        {"seq":1000001,"atMs":5,"worker":"b","version":"V","requestId":"req_0000000000000001","kind":"log","level":"warn","message":["not json"]}
-        {"seq":1000002,"atMs":6,"worker":"a","version":"V","requestId":"req_0000000000000002","kind":"outcome","outcome":"exceededCpu","cpuUs":3,"wallUs":4,"method":"GET","path":"/p"}
+        {"seq":1000000,"atMs":5,"worker":"a","version":"V","requestId":"req_0000000000000001","traceId":"T","kind":"log","level":"warn","message":["one",1]}
+        {"seq":1000001,"atMs":5,"worker":"b","version":"V","requestId":"req_0000000000000001","traceId":"T","kind":"log","level":"warn","message":["not json"]}
+        {"seq":1000002,"atMs":6,"worker":"a","version":"V","requestId":"req_0000000000000002","traceId":"T","kind":"outcome","outcome":"exceededCpu","cpuUs":3,"wallUs":4,"method":"GET","path":"/p"}
     "#]]
-    .assert_eq(&text.concat().replace(&version, "V"));
+    .assert_eq(&text.concat().replace(&version, "V").replace(&"4b".repeat(16), "T"));
     let kinds: Vec<&str> = all.iter().map(Item::event_name).collect();
     assert_eq!(kinds, ["log", "log", "outcome"]);
     assert_eq!(tail.read(T, Some("a"), Some(1_000_000)).len(), 1);
