@@ -293,6 +293,57 @@ async fn values_pass_as_they_were_sent_and_fields_without_meaning_warn() {
 }
 
 #[tokio::test]
+async fn routes_are_read_in_each_form_and_one_without_its_host_warns() {
+    let api = Api::new().await;
+    let put = "PUT /v1/tenants/acme/workers/main";
+    api.done("PUT /v1/tenants/acme", "").await;
+    api.done("PUT /v1/tenants/acme/domains/shop.example", "").await;
+    let routes = json!({ "routes": [
+        "Shop.Example/*", "shop.example/*", "*.example/api/*", "later.example",
+        { "pattern": "www.example", "custom_domain": true, "zone_name": "example" },
+    ] });
+    let uploaded = api.done(put, hello(routes)).await;
+    let patterns = json!(["shop.example/*", "*.example/api/*", "later.example/", "www.example/*"]);
+    assert_eq!(uploaded["routes"], patterns);
+    expect_test::expect![[r#"
+        [
+          "route `later.example` takes the path / alone: write `later.example/*` to take every path",
+          "`metadata.routes[4].zone_name` has no meaning here and is ignored",
+          "route `later.example/` takes no request until the operator grants its host: bindery tenants domains put acme later.example",
+          "route `www.example/*` takes no request until the operator grants its host: bindery tenants domains put acme www.example"
+        ]"#]]
+    .assert_eq(&serde_json::to_string_pretty(&uploaded["startup"]["warnings"]).expect("JSON"));
+    assert_eq!(api.done("GET /v1/tenants/acme/workers/main", "").await["routes"], patterns);
+    let taken = api.operator("PUT /v1/tenants/acme/workers/api", {
+        hello(json!({ "routes": ["shop.example/*"] }))
+    });
+    let taken = taken.await;
+    assert_eq!((taken.status, taken.code()), (409, "CONFLICT"), "{taken:?}");
+}
+
+#[tokio::test]
+async fn every_problem_of_routes_is_reported_at_once() {
+    let api = Api::new().await;
+    let routes = json!({ "routes": [
+        "shop.example:80/*", "acme.localhost/*", 7, { "patern": "a.b/*" }, "a.*.b/",
+        { "pattern": "a.b/*", "custom_domain": true },
+    ] });
+    let refused = api.operator("PUT /v1/tenants/acme/workers/main", hello(routes)).await;
+    expect_test::expect![[r#"
+        metadata.routes[0]: a route has no port: it takes requests on every port that the server listens on
+        metadata.routes[1]: names under localhost are the server's own: the worker is reached under its name there, and routes take hosts that the operator granted
+        metadata.routes[2]: expected a pattern such as "shop.example.com/*", or {"pattern": "..."}
+        metadata.routes[3].pattern: is missing: expected a string
+        metadata.routes[3].patern: unknown field
+        metadata.routes[4]: a `*` stands first in the host or last in the path, and nowhere else
+        metadata.routes[5].pattern: a custom domain is a host name alone: it takes every path"#]].assert_eq(&refused.problems().join("\n"));
+    let many: Vec<String> = (0..101).map(|number| format!("a.b/{number}")).collect();
+    let refused =
+        api.operator("PUT /v1/tenants/acme/workers/main", { hello(json!({ "routes": many })) });
+    assert_eq!(refused.await.problems(), ["metadata.routes: 101 routes; the limit is 100"]);
+}
+
+#[tokio::test]
 async fn the_value_of_a_json_binding_may_be_null_but_not_absent() {
     let api = Api::new().await;
     let put = "PUT /v1/tenants/acme/workers/main";

@@ -138,7 +138,7 @@ pub(super) fn ended(outcome: Outcome) -> Problem {
 pub(super) fn problem(failure: Failure) -> Problem {
     let new = Problem::new;
     match failure {
-        Failure::NoWorker => new(Code::NoWorker, "no worker answers to this host name"),
+        Failure::NoWorker => new(Code::NoWorker, "no worker answers to this request"),
         Failure::Exception => new(Code::Exception, "the worker threw an exception"),
         Failure::StartupFailed => new(Code::StartupFailed, "the worker does not start"),
         Failure::ExceededCpu => new(Code::ExceededCpu, "the worker exceeded its CPU time limit"),
@@ -162,6 +162,26 @@ pub(super) fn problem(failure: Failure) -> Problem {
         Failure::BadRequest => new(Code::BadRequest, "the request is malformed"),
         Failure::Internal => new(Code::Internal, "the server failed"),
     }
+}
+
+/// No worker has this name. Says which names there could be, and nothing of whose there are.
+pub(super) fn no_worker(host: &str, domain: &str) -> Problem {
+    let message = format!(
+        "no worker answers to {host}: a tenant's worker `main` is reached as TENANT.{domain}, \
+         another as WORKER.TENANT.{domain} or WORKER--TENANT.{domain}, a version by its first 8 \
+         digits as VERSION--WORKER--TENANT.{domain}, and any other host by a route of a worker \
+         once the operator has granted the host to its tenant"
+    );
+    Problem::new(Code::NoWorker, message)
+}
+
+/// A host that is granted, and no route that takes the request.
+pub(super) fn no_route(host: &str) -> Problem {
+    let message = format!(
+        "no route of a deployed worker takes this path on {host}: name it in `routes`, as \
+         {host}/* for every path"
+    );
+    Problem::new(Code::NoWorker, message)
 }
 
 #[cfg(test)]

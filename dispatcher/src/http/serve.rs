@@ -18,7 +18,7 @@ use crate::code::Code;
 use crate::line::{About, Begun, Cut, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
 use crate::placement::Failed;
 use crate::problem::{self, Problem};
-use crate::registry;
+use crate::registry::{self, Custom};
 use crate::tasks::Tasks;
 
 /// How often a request looks for an isolate that still takes it.
@@ -81,8 +81,8 @@ impl Place {
         parts: &Parts,
         body: Incoming,
     ) -> Result<Response<Answer>, Refusal> {
-        let host = request::check(parts)?;
-        let code = self.route(host).await?;
+        let host = request::host(parts, request::check(parts)?, &self.peer);
+        let code = self.route(parts, host).await?;
         let body = take_in(body).await.map_err(cut)?;
         let run = Run { place: self, id, parts, host, code };
         let (status, headers, body) = run.to_head(body).await?;
@@ -93,21 +93,44 @@ impl Place {
         })
     }
 
-    /// The code that a host name means.
-    async fn route(&self, host: &str) -> Result<Arc<Code>, Refusal> {
-        let host = route::host(host).map_err(|_| Failure::BadRequest)?;
-        let route = route::parse(&host, &self.front.domain).map_err(|_| Failure::NoWorker)?;
+    /// The code that a request is for.
+    async fn route(&self, parts: &Parts, host: &str) -> Result<Arc<Code>, Refusal> {
+        let bad = |error: route::Error| Problem::new(problem::Code::BadRequest, error.to_string());
+        let host = route::host(host).map_err(bad)?;
+        let domain = &self.front.domain;
+        let nobody = |_| Refusal::from(response::no_worker(&host, domain));
+        match route::parse(&host, domain).map_err(nobody)? {
+            Route::Worker { tenant, worker, version } => {
+                self.code((tenant, worker, version), &host).await
+            }
+            Route::Custom(name) => {
+                let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+                let scheme = request::scheme(parts, &self.peer);
+                match self.front.registry.custom(name, scheme, target) {
+                    Custom::Worker { tenant, worker } => {
+                        self.code((&tenant, &worker, None), &host).await
+                    }
+                    Custom::NoRoute => Err(response::no_route(name).into()),
+                    Custom::NotGranted => Err(response::no_worker(name, domain).into()),
+                }
+            }
+        }
+    }
+
+    /// The code of a worker that `host` means.
+    async fn code(
+        &self,
+        (tenant, worker, version): (&str, &str, Option<&str>),
+        host: &str,
+    ) -> Result<Arc<Code>, Refusal> {
         let registry = &self.front.registry;
-        let Route::Worker { tenant, worker, version } = route else {
-            return Err(Failure::NoWorker.into());
-        };
         if version.is_none()
             && let Some(code) = registry.hot(tenant, worker)
         {
             return Ok(code);
         }
         registry.code(tenant, worker, version).await.map_err(|error| match error {
-            registry::Error::NoWorker => Failure::NoWorker.into(),
+            registry::Error::NoWorker => response::no_worker(host, &self.front.domain).into(),
             registry::Error::Suspended => {
                 Problem::new(problem::Code::Forbidden, "the tenant is suspended").into()
             }

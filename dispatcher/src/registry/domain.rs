@@ -24,6 +24,7 @@ impl Registry {
             let created_ms = inner.parts.clock.now().0;
             edit.check(inner.domains.free(&host));
             edit.write(inner.domains.put(edit.id, &host, &Domain { created_ms }));
+            edit.reroutes();
             edit.commit(Stale::Nothing).await?;
             Ok(created_ms)
         })
@@ -51,6 +52,7 @@ impl Registry {
             let mut edit = Edit::begin(&inner, &tenant).await?;
             inner.domains.get(edit.id, &host).await?.ok_or(Error::NotFound("domain"))?;
             edit.write(inner.domains.delete(edit.id, &host));
+            edit.reroutes();
             edit.commit(Stale::Nothing).await
         })
         .await

@@ -127,6 +127,7 @@ impl Inner {
         let dropped = self.keep_version(edit, (name, &worker), version, &upload).await?;
         if upload.deploy == Deploy::Now {
             self.deploy_into(edit, name, &mut worker, version);
+            self.route_into(edit, name, &upload.manifest.routes).await?;
         }
         edit.write([self.workers.put(edit.id, name, &worker)]);
         edit.commit(Stale::Worker(name)).await?;

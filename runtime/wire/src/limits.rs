@@ -66,6 +66,10 @@ pub const HEADERS_BYTES_MAX: usize = 64 << 10;
 pub const CALL_COUNT_MAX: usize = 6;
 /// Calls from worker to worker that one request leads to.
 pub const HOP_COUNT_MAX: u32 = 16;
+/// Routes of a version.
+pub const ROUTE_COUNT_MAX: usize = 100;
+/// Bytes of the pattern of a route.
+pub const ROUTE_BYTES_MAX: usize = 512;
 /// Events that wait for one isolate.
 pub const QUEUED_EVENT_COUNT_MAX: usize = 100;
 

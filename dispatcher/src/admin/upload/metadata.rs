@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::bindings::{self, BINDING_TYPES, Bindings};
 use super::modules;
 use super::parts::Parts;
+use super::routes;
 use crate::admin::fields::{Faults, Fields, shown};
 use crate::problem::Problem;
 use crate::registry::{Deploy, Upload};
@@ -19,7 +20,7 @@ use crate::registry::{Deploy, Upload};
 const IGNORED: [&str; 6] =
     ["placement", "usage_model", "observability", "tags", "annotations", "logpush"];
 /// Fields that a later release owns.
-const NOT_YET: [&str; 4] = ["queue_consumers", "crons", "routes", "migrations"];
+const NOT_YET: [&str; 3] = ["queue_consumers", "crons", "migrations"];
 /// Compatibility flags of one version.
 const FLAG_COUNT_MAX: usize = 100;
 
@@ -30,6 +31,8 @@ pub(super) struct Known {
     pub(super) secrets: BTreeSet<String>,
     /// What serves now.
     pub(super) deployed: Option<Manifest>,
+    /// The server's domain.
+    pub(super) domain: String,
 }
 
 /// Checks all of an upload. Gives it with what its author should know.
@@ -83,6 +86,7 @@ impl Default for Read {
             limits: Default::default(),
             outbound: Outbound::Public,
             previews: true,
+            routes: Vec::new(),
         };
         Self { manifest, secrets: Vec::new(), warnings: Vec::new() }
     }
@@ -96,6 +100,7 @@ fn read(mut fields: Fields<'_>, known: &Known, faults: &mut Faults) -> Read {
     manifest.limits = fields.limits("limits", faults);
     manifest.outbound = outbound(&mut fields, faults);
     manifest.previews = fields.take("previews", "true or false", faults).unwrap_or(true);
+    manifest.routes = routes::read(&mut fields, &known.domain, (&mut *faults, &mut read.warnings));
     let list: Vec<&RawValue> = fields.take("bindings", "a list", faults).unwrap_or_default();
     let Bindings { mut bindings, secrets } = bindings::read(&list, known, faults);
     for (name, binding) in kept(&mut fields, known, faults) {
