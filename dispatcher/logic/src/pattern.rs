@@ -54,7 +54,7 @@ enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Over the limit.
-    #[error("{0} bytes; the limit route_bytes_max is {ROUTE_BYTES_MAX}")]
+    #[error("{0} bytes; {told}", told = bindery_wire::limit::ROUTE.fixed())]
     TooLong(usize),
     /// A scheme that is none of the web.
     #[error("`{0}://`: use http:// or https:// for one scheme, or none for both")]
@@ -174,7 +174,7 @@ fn read_host(text: &str) -> Result<Part, Error> {
         return Err(Error::Port);
     }
     let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    let begins = if end.is_some() { true } else { !name.is_empty() && !name.starts_with('.') };
+    let begins = end.is_some() || (!name.is_empty() && !name.starts_with('.'));
     let dots = name.ends_with('.') || name.contains("..");
     if !begins || dots || name.len() > HOST_BYTES_MAX || !name.bytes().all(known) {
         return Err(Error::Host);

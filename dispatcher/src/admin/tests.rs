@@ -236,13 +236,14 @@ async fn an_upload_that_is_no_form_or_too_large_is_refused() {
         [("index.js", ES, b"1"), ("a", "text/plain", &half), ("b", "text/plain", &half)];
     let (status, problems) = one(form(&metadata(json!({})), &large)).await;
     let text = "modules: Worker code size (69206017 bytes) exceeds the maximum allowed size of \
-         67108864 bytes.";
+         67108864 bytes. (the limit modules_bytes_max is 67108864 bytes: leave out what the worker \
+         does not import)";
     assert_eq!((status, problems.as_str()), (422, text));
     let text = "x".repeat((1 << 20) - 1);
     let env = json!({ "bindings": [{ "type": "plain_text", "name": "AB", "text": text }] });
     let (status, problems) = one(hello(env)).await;
     let text = "bindings: Worker env size (1048577 bytes) exceeds the maximum allowed size of \
-         1048576 bytes.";
+         1048576 bytes. (the limit env_bytes_max is 1048576 bytes: put large values into modules)";
     assert_eq!((status, problems.as_str()), (422, text));
     let answered = api.operator("PUT /v1/tenants/a--b/workers/Main", hello(json!({}))).await;
     assert_eq!((answered.status, answered.problems().len()), (422, 2));
@@ -293,6 +294,23 @@ async fn values_pass_as_they_were_sent_and_fields_without_meaning_warn() {
 }
 
 #[tokio::test]
+async fn a_limit_over_the_one_that_applies_is_kept_with_a_warning() {
+    let api = Api::new().await;
+    let set = json!({ "limits": { "cpu_ms": 100, "memory_mb": 4096 } }).to_string();
+    let set = api.done("PUT /v1/tenants/acme", set).await;
+    let warning = |name: &str, asked: u32, max: u32| {
+        format!("`limits.{name}` is {asked}, which is over {max}: the lowest applies, {max}")
+    };
+    assert_eq!(set["warnings"], json!([warning("memory_mb", 4096, 128)]));
+    let limits = json!({ "limits": { "cpu_ms": 200, "subrequests": 7, "wall_ms": 5_000_000 } });
+    let uploaded = api.done("PUT /v1/tenants/acme/workers/main", hello(limits)).await;
+    let warnings = [warning("cpu_ms", 200, 100), warning("wall_ms", 5_000_000, 900_000)];
+    assert_eq!(uploaded["startup"]["warnings"], json!(warnings));
+    let code = api.fixture.registry.code("acme", "main", None).await.expect("code");
+    assert_eq!((code.limits.cpu_ms_max, code.limits.subrequest_count_max), (100, 7));
+}
+
+#[tokio::test]
 async fn routes_are_read_in_each_form_and_one_without_its_host_warns() {
     let api = Api::new().await;
     let put = "PUT /v1/tenants/acme/workers/main";
@@ -339,8 +357,9 @@ async fn every_problem_of_routes_is_reported_at_once() {
         metadata.routes[5].pattern: a custom domain is a host name alone: it takes every path"#]].assert_eq(&refused.problems().join("\n"));
     let many: Vec<String> = (0..101).map(|number| format!("a.b/{number}")).collect();
     let refused =
-        api.operator("PUT /v1/tenants/acme/workers/main", { hello(json!({ "routes": many })) });
-    assert_eq!(refused.await.problems(), ["metadata.routes: 101 routes; the limit is 100"]);
+        api.operator("PUT /v1/tenants/acme/workers/main", hello(json!({ "routes": many })));
+    let told = "101 routes; the limit route_count_max is 100: take several paths by one pattern";
+    assert_eq!(refused.await.problems(), [format!("metadata.routes: {told} with `*`")]);
 }
 
 #[tokio::test]
@@ -543,7 +562,8 @@ async fn secrets_are_written_and_listed_but_never_shown() {
     }
     let long = json!({ "text": "x".repeat(40 << 10) }).to_string();
     let answered = api.operator(secret, long).await;
-    assert_eq!(answered.problems(), ["text: 40960 bytes; the limit is 32768"]);
+    let told = "the limit secret_bytes_max is 32768 bytes: split it into several secrets";
+    assert_eq!(answered.problems(), [format!("text: 40960 bytes; {told}")]);
     let delete = "DELETE /v1/tenants/acme/workers/main/secrets/KEY";
     assert_eq!(api.operator(delete, "").await.status, 204);
     assert_eq!(api.operator(delete, "").await.status, 404);

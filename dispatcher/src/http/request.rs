@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use bindery_logic::header;
 use bindery_logic::pattern::Scheme;
-use bindery_wire::flat;
 use bindery_wire::limits::{HEADER_COUNT_MAX, HEADERS_BYTES_MAX};
+use bindery_wire::{flat, limit};
 use http::header::{CONNECTION, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
@@ -39,15 +39,17 @@ pub(super) fn check(parts: &Parts) -> Result<&str, Problem> {
     let long = |message: String| Problem::new(Code::TooLarge, message).with_status(431);
     if parts.headers.len() > HEADER_COUNT_MAX {
         let count = parts.headers.len();
-        return Err(long(format!("{count} headers; the limit is {HEADER_COUNT_MAX}")));
+        return Err(long(format!("{count} headers; {}", limit::HEADERS.fixed())));
     }
     let bytes: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 2).sum();
     if bytes > HEADERS_BYTES_MAX {
-        return Err(long(format!("{bytes} bytes of headers; the limit is {HEADERS_BYTES_MAX}")));
+        let told = limit::HEADERS_BYTES.fixed();
+        return Err(long(format!("{bytes} bytes of headers; {told}")));
     }
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if path.len() > URL_BYTES_MAX {
-        return Err(long(format!("a URL of {} bytes; the limit is {URL_BYTES_MAX}", path.len())));
+        let told = crate::limit::URL.fixed();
+        return Err(long(format!("a URL of {} bytes; {told}", path.len())));
     }
     if parts.method == Method::CONNECT || !path.starts_with('/') {
         return Err(bad("the request target is not a path"));

@@ -54,8 +54,9 @@ impl From<Failure> for Refusal {
 }
 
 impl Refusal {
-    fn ended(outcome: Outcome) -> Self {
-        Self { problem: Box::new(response::ended(outcome)), outcome: Some(outcome) }
+    fn ended(outcome: Outcome, code: &Code) -> Self {
+        let problem = response::ended(outcome, &code.limits);
+        Self { problem: Box::new(problem), outcome: Some(outcome) }
     }
 }
 
@@ -89,7 +90,7 @@ impl Place {
         let domain = &self.front.domain;
         response::answer(&parts.method, domain, (status, &headers, body)).map_err(|error| {
             tracing::debug!(%error, request = %id, "a worker's answer can not be sent");
-            Refusal::ended(Outcome::Exception)
+            Refusal::ended(Outcome::Exception, &run.code)
         })
     }
 
@@ -160,7 +161,7 @@ impl Run<'_> {
             runs += 1;
             match begun.reply().await {
                 Reply::Head { status, headers, body } => return Ok((status, headers, body)),
-                Reply::Ended(spent) => return Err(Refusal::ended(spent.outcome)),
+                Reply::Ended(spent) => return Err(Refusal::ended(spent.outcome, &self.code)),
                 Reply::Cut(what) => return Err(cut(what)),
                 Reply::NotTaken(held) => match held.or(again) {
                     Some(again) if runs < MOVE_COUNT_MAX => body = again,
@@ -168,7 +169,7 @@ impl Run<'_> {
                 },
                 Reply::Lost(blame) => match again {
                     Some(again) if failure::runs_again(method, blame, runs) => body = again,
-                    _ => return Err(Refusal::ended(Outcome::Lost)),
+                    _ => return Err(Refusal::ended(Outcome::Lost, &self.code)),
                 },
             }
         }
@@ -179,11 +180,12 @@ impl Run<'_> {
         let placement = &self.place.front.placement;
         for _ in 0..MOVE_COUNT_MAX {
             let line = placement.line(&self.code, &self.place.tasks).await;
-            let line = line.map_err(not_started)?;
+            let line = line.map_err(|failed| not_started(failed, &self.code))?;
             let permit = match line.permit().await {
                 Ok(permit) => permit,
                 Err(NotTaken::Closed) => continue,
-                Err(NotTaken::Full | NotTaken::TooLarge) => return Err(Failure::Overloaded.into()),
+                Err(NotTaken::Full) => return Err(response::queue_full().into()),
+                Err(NotTaken::TooLarge) => return Err(Failure::Overloaded.into()),
             };
             let of = (self.parts, self.host);
             let begun = request::as_event(of, &self.place.peer, &self.place.front.trusted, |e| {
@@ -223,9 +225,9 @@ fn cut(cut: Cut) -> Refusal {
     }
 }
 
-fn not_started(failed: Failed) -> Refusal {
+fn not_started(failed: Failed, code: &Code) -> Refusal {
     match failed {
-        Failed::Refused(..) => Failure::StartupFailed.into(),
+        Failed::Refused(spent, _) => response::not_started(spent.outcome, &code.limits).into(),
         Failed::Lost(_) => Failure::IsolateLost.into(),
         Failed::Overloaded { after_ms } => {
             let seconds = u32::try_from(after_ms.div_ceil(1_000)).unwrap_or(u32::MAX);

@@ -4,6 +4,7 @@ use bindery_storage::tables::Domain;
 
 use super::edit::{Edit, Stale};
 use super::{DOMAIN_COUNT_MAX, Error, Registry, Result};
+use crate::limit;
 
 impl Registry {
     /// Grants a host name to a tenant. Says when it was granted, in milliseconds since 1970.
@@ -19,7 +20,7 @@ impl Registry {
                 return Err(Error::Conflict("the host name is granted to another tenant".into()));
             }
             if inner.domains.list(edit.id, DOMAIN_COUNT_MAX).await?.len() >= DOMAIN_COUNT_MAX {
-                return Err(Error::Quota { what: "domains", max: DOMAIN_COUNT_MAX as u64 });
+                return Err(Error::Quota(limit::DOMAINS.fixed()));
             }
             let created_ms = inner.parts.clock.now().0;
             edit.check(inner.domains.free(&host));

@@ -109,6 +109,18 @@ struct Inner {
 }
 
 impl Registry {
+    /// The limits of every tenant before its own.
+    pub fn server_limits(&self) -> &Limits {
+        &self.0.parts.limits
+    }
+
+    /// The limits of a tenant's workers before their own.
+    pub async fn limits(&self, tenant: &str) -> Result<Limits> {
+        let limits = self.0.parts.limits.clone();
+        let tenant = self.0.tenant(tenant).await?;
+        Ok(tenant.map_or(limits.clone(), |(_, tenant)| limits.lowered_by(&tenant.limits)))
+    }
+
     /// Opens the registry of a store: fails if the store's secrets have another key.
     pub async fn open(parts: Parts) -> Result<Self> {
         let engine = || parts.engine.clone();

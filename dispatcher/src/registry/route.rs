@@ -187,7 +187,7 @@ fn check(others: &[(String, Routes)], patterns: &[String]) -> Result<()> {
     }
     let count = others.iter().map(|(_, row)| row.patterns.len()).sum::<usize>() + patterns.len();
     if count > TENANT_ROUTE_COUNT_MAX {
-        return Err(Error::Quota { what: "routes", max: TENANT_ROUTE_COUNT_MAX as u64 });
+        return Err(Error::Quota(crate::limit::TENANT_ROUTES.fixed()));
     }
     Ok(())
 }
@@ -285,7 +285,8 @@ mod tests {
             f.upload(("acme", &format!("w{worker}")), routed("1", &patterns)).await;
         }
         let over = f.registry.upload("acme", "more", routed("1", &["a.b/more"])).await;
-        assert!(matches!(over, Err(Error::Quota { what: "routes", max: 1_000 })));
+        let told = crate::limit::TENANT_ROUTES.fixed();
+        assert!(matches!(over, Err(Error::Quota(quota)) if quota == told));
         f.upload(("acme", "w0"), routed("2", &["a.b/less"])).await;
         f.upload(("acme", "more"), routed("1", &["a.b/more"])).await;
     }

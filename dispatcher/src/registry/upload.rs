@@ -199,9 +199,5 @@ pub(super) fn merge(mut secrets: Secrets, given: &[(String, String)]) -> Secrets
 
 fn check_worker_quota(tenant: &bindery_storage::tables::Tenant) -> Result<()> {
     let max = tenant.quotas.workers.unwrap_or(WORKER_COUNT_MAX).min(WORKER_COUNT_MAX);
-    if tenant.workers < max {
-        Ok(())
-    } else {
-        Err(Error::Quota { what: "workers", max: max.into() })
-    }
+    if tenant.workers < max { Ok(()) } else { Err(Error::Quota(crate::limit::WORKERS.told(max))) }
 }

@@ -178,7 +178,9 @@ mod tests {
     }
 
     fn has_tenant(space: Space) -> bool {
-        use Space::{Content, Deployment, Domain, Route, Secret, Tenant, Token, Usage, Version, Worker};
+        use Space::{
+            Content, Deployment, Domain, Route, Secret, Tenant, Token, Usage, Version, Worker,
+        };
         let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
         own || matches!(space, Domain | Content | Usage | Route)
     }

@@ -91,6 +91,24 @@ pub struct Lower {
     pub wall_ms: Option<u32>,
 }
 
+impl Lower {
+    /// What is asked for and has no effect, because these limits are lower: the name of each,
+    /// what was asked, and what applies.
+    pub fn over(&self, limits: &Limits) -> Vec<(&'static str, u64, u64)> {
+        let asked = [
+            ("cpu_ms", self.cpu_ms, limits.cpu_ms_max.into()),
+            ("subrequests", self.subrequests, limits.subrequest_count_max.into()),
+            ("memory_mb", self.memory_mb, limits.memory_bytes_max >> 20),
+            ("wall_ms", self.wall_ms, limits.wall_ms_max.into()),
+        ];
+        let over = asked.into_iter().filter_map(|(name, asked, max)| {
+            let asked = u64::from(asked?);
+            (asked > max).then_some((name, asked, max))
+        });
+        over.collect()
+    }
+}
+
 impl Limits {
     /// These limits, each lowered to what `lower` says if that is less.
     pub fn lowered_by(mut self, lower: &Lower) -> Self {
@@ -118,5 +136,6 @@ mod tests {
         assert_eq!(limits.cpu_ms_max, 50);
         assert_eq!(limits.memory_bytes_max, DEFAULT.memory_bytes_max);
         assert_eq!(limits.startup_cpu_ms_max, DEFAULT.startup_cpu_ms_max);
+        assert_eq!(asked.over(&DEFAULT), [("memory_mb", 4096, 128)]);
     }
 }

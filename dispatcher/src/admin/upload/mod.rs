@@ -7,7 +7,10 @@ mod parts;
 mod routes;
 
 pub(super) use bindings::BINDING_TYPES;
+pub(crate) use metadata::FLAG_COUNT_MAX;
+pub(super) use metadata::without_effect;
 pub(super) use modules::CONTENT_TYPES;
+pub(crate) use parts::METADATA_BYTES_MAX;
 
 use std::time::Duration;
 
@@ -75,5 +78,6 @@ async fn known(admin: &Admin, tenant: &str, worker: &str) -> Result<metadata::Kn
         Err(error) => return Err(error.into()),
     };
     let deployed = registry.deployed(tenant, worker).await?;
-    Ok(metadata::Known { secrets, deployed, domain: admin.parts.domain.clone() })
+    let (domain, limits) = (admin.parts.domain.clone(), registry.limits(tenant).await?);
+    Ok(metadata::Known { secrets, deployed, domain, limits })
 }

@@ -4,6 +4,7 @@
 //! host before or after a deployment makes no difference, and takes hold at once.
 
 use bindery_logic::pattern::Pattern;
+use bindery_wire::limit;
 use bindery_wire::limits::ROUTE_COUNT_MAX;
 use serde_json::value::RawValue;
 
@@ -24,7 +25,7 @@ pub(super) fn read(
     let path = fields.path("routes");
     let list: Vec<&RawValue> = fields.take("routes", "a list", faults).unwrap_or_default();
     if list.len() > ROUTE_COUNT_MAX {
-        let message = format!("{} routes; the limit is {ROUTE_COUNT_MAX}", list.len());
+        let message = format!("{} routes; {}", list.len(), limit::ROUTES.fixed());
         faults.add(path, message);
         return Vec::new();
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bindery_wire::TenantId;
 use serde::{Deserialize, Serialize};
 
-use super::row::{self, Error, Result, Row, Store};
+use super::row::{self, Result, Row, Store};
 use crate::engine::{Engine, KeyRange, Write};
 use crate::key::{Key, Space};
 
@@ -53,7 +53,7 @@ impl RouteTable {
             let (tenant, worker) = row::owned(&entry.key, Routes::TABLE)?;
             Ok((entry.key.to_vec(), tenant, worker, Routes::from_bytes(&entry.value)?))
         };
-        entries.iter().map(read).collect::<std::result::Result<_, Error>>()
+        entries.iter().map(read).collect()
     }
 
     /// Sets a worker's routes; without any there is no row.
