@@ -6,6 +6,7 @@ mod host;
 mod hostile;
 mod js;
 mod lifecycle;
+mod routes;
 mod sandbox;
 mod scale;
 mod seeing;

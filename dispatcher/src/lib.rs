@@ -8,6 +8,7 @@ pub mod config;
 pub mod cordon;
 pub mod egress;
 pub mod http;
+pub mod limit;
 pub mod line;
 pub mod metrics;
 pub mod outbound;

@@ -26,6 +26,11 @@ impl Doors {
         Request::new(self.listen, method, &format!("{to}.localhost"), path)
     }
 
+    /// A request with this `Host` header, whatever it is.
+    pub(crate) fn request_as(&self, host: &str, method: &str, path: &str) -> Request {
+        Request::new(self.listen, method, host, path)
+    }
+
     /// Asks a worker.
     pub(crate) async fn get(&self, to: &str, path: &str) -> Answer {
         self.request(to, "GET", path).send().await

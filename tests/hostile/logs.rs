@@ -17,7 +17,9 @@ async fn a_flood_of_messages_is_cut_off_and_said_to_be() {
         .map(|record| record["message"].to_string())
         .collect();
     let last = messages.last().expect("messages");
-    assert_eq!(last, "[\"further messages are dropped: over 262144 bytes\"]");
+    let told =
+        "further messages of this event are dropped; the limit log_bytes_max is 262144 bytes";
+    assert_eq!(*last, format!("[\"{told}: log less\"]"));
     let bytes: usize = messages.iter().map(String::len).sum();
     assert!(bytes <= (256 << 10) + last.len(), "{bytes} bytes of messages");
     scene.end().await;
@@ -63,7 +65,8 @@ async fn the_ten_thousand_and_first_timer_is_refused() {
     let answer = scene.commit(body, json!({ "cpu_ms": 10_000 })).await.expect_status(200);
     assert_eq!(
         answer.text(),
-        "10000 QuotaExceededError You have exceeded the number of active timers you may set: 10000."
+        "10000 QuotaExceededError You have exceeded the number of active timers you may set: 10000. \
+         (the limit timer_count_max is 10000: clear timers that nobody waits for)"
     );
     // The answered event's timers are gone with it: the next one has as many.
     assert_eq!(scene.host.get(EVIL, "/").await.expect_status(200).text(), answer.text());

@@ -9,5 +9,6 @@ pub mod grow;
 pub mod header;
 pub mod live;
 pub mod memory;
+pub mod pattern;
 pub mod place;
 pub mod route;

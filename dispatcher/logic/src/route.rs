@@ -5,6 +5,7 @@
 //! whatever is not a plain host name is refused before it is looked up.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 use bindery_wire::name::check_label;
 
@@ -13,7 +14,8 @@ pub const VERSION_DIGITS: usize = 8;
 /// The worker that a tenant's own name reaches.
 pub const MAIN_WORKER: &str = "main";
 
-const HOST_BYTES_MAX: usize = 253;
+/// Bytes of a host name.
+pub const HOST_BYTES_MAX: usize = 253;
 
 /// What a host name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +46,11 @@ pub enum Error {
 
 /// A `Host` header as a plain name: lower case, without port and final dot.
 pub fn host(raw: &str) -> Result<Cow<'_, str>, Error> {
+    if let Some(address) = bracketed(raw) {
+        return address.map(Cow::Borrowed);
+    }
     let name = match raw.rsplit_once(':') {
-        Some((name, port)) if port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        Some((name, port)) if is_port(port) => name,
         Some(_) => return Err(Error::Malformed),
         None => raw,
     };
@@ -59,6 +64,19 @@ pub fn host(raw: &str) -> Result<Cow<'_, str>, Error> {
         return Ok(Cow::Owned(name.to_ascii_lowercase()));
     }
     Ok(Cow::Borrowed(name))
+}
+
+/// An IPv6 address in brackets, without the port.
+fn bracketed(raw: &str) -> Option<Result<&str, Error>> {
+    let (address, port) = raw.strip_prefix('[')?.split_once(']')?;
+    let port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    let good = port && address.parse::<Ipv6Addr>().is_ok();
+    Some(if good { Ok(&raw[..address.len() + 2]) } else { Err(Error::Malformed) })
+}
+
+/// Whether it can stand behind the colon of a host: nothing, or a number that is a port.
+fn is_port(text: &str) -> bool {
+    text.is_empty() || (text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok())
 }
 
 /// What a plain name means on a server whose domain is `domain`.
@@ -134,6 +152,7 @@ mod tests {
             "ACME.Example.COM",
             "acme.example.com.",
             "acme.example.com:8787",
+            "acme.example.com:",
             "Acme.example.com.:1",
         ] {
             assert_eq!(route(raw), means("acme", "main", None), "{raw}");
@@ -173,7 +192,12 @@ mod tests {
             "user@acme.example.com",
             "acme.example.com/x",
             "acme.example.com:80:80",
-            "[::1]:80",
+            "[::1",
+            "[::1]x",
+            "[::1]:x",
+            "[acme.example.com]",
+            "::1",
+            "acme.example.com:65536",
             "acme.example.com:x",
             "acme.example.com:123456",
             "acme%2eexample.com",
@@ -190,5 +214,7 @@ mod tests {
     #[test]
     fn an_address_is_a_custom_host() {
         assert_eq!(route("127.0.0.1:8787"), means("127.0.0.1", "custom", None));
+        assert_eq!(route("[::1]:8787"), means("[::1]", "custom", None));
+        assert_eq!(route("[2001:db8::1]"), means("[2001:db8::1]", "custom", None));
     }
 }

@@ -14,7 +14,7 @@ use super::answer::Refusal;
 use crate::problem::{Code, Fault, Problem};
 
 /// Bytes of a JSON body.
-const BODY_BYTES_MAX: usize = 128 << 10;
+pub(crate) const BODY_BYTES_MAX: usize = 128 << 10;
 /// How long a client may take to send one.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// Problems that are reported at once.
@@ -154,7 +154,8 @@ pub(super) async fn body(body: Body) -> Result<String, Refusal> {
     let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
     let slow = || Problem::new(Code::BadRequest, "the body took too long").with_status(408);
     let too_large = |_| {
-        let message = format!("the body is cut off, or over {BODY_BYTES_MAX} bytes");
+        let told = crate::limit::BODY.fixed();
+        let message = format!("the body is cut off or too long; {told}");
         Problem::new(Code::TooLarge, message)
     };
     let bytes = read.map_err(|_| slow())?.map_err(too_large)?;

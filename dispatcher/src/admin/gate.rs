@@ -3,32 +3,34 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bindery_wire::limit::Limit;
+
 use crate::problem::{Code, Problem};
 
 /// Counts what runs.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     running: Arc<Mutex<HashMap<String, usize>>>,
-    count_max: usize,
-    count_max_of_one: usize,
+    all: Limit,
+    one: Limit,
 }
 
 impl Gate {
     /// Lets so many in at once, and so many of one tenant.
-    pub(super) fn new(count_max: usize, count_max_of_one: usize) -> Self {
-        Self { running: Arc::default(), count_max, count_max_of_one }
+    pub(super) fn new(all: Limit, one: Limit) -> Self {
+        Self { running: Arc::default(), all, one }
     }
 
     /// Lets one in until the pass is dropped.
     pub(super) fn enter(&self, tenant: &str) -> Result<Pass, Problem> {
         let mut running = self.running();
         let mine = running.get(tenant).copied().unwrap_or(0);
-        if mine >= self.count_max_of_one {
-            let message = format!("{mine} of this kind run for the tenant already");
+        if mine as u64 >= self.one.value {
+            let message = format!("the tenant has as many as it may; {}", self.one.fixed());
             return Err(Problem::new(Code::Quota, message).retry_after(1));
         }
-        if running.values().sum::<usize>() >= self.count_max {
-            let message = "too many of this kind run already";
+        if running.values().sum::<usize>() as u64 >= self.all.value {
+            let message = format!("as many run as may; {}", self.all.fixed());
             return Err(Problem::new(Code::Overloaded, message).retry_after(1));
         }
         running.insert(tenant.into(), mine + 1);
@@ -66,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_tenant_can_not_take_every_place_and_places_come_back() {
-        let gate = Gate::new(3, 2);
+        let of = |value| Limit { value, ..crate::limit::UPLOADS };
+        let gate = Gate::new(of(3), of(2));
         let passes = [gate.enter("a"), gate.enter("a")];
         assert_eq!(gate.enter("a").expect_err("full").code, Code::Quota);
         let other = gate.enter("b").expect("a place is left");

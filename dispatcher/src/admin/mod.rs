@@ -26,18 +26,30 @@ mod usage;
 mod workers;
 
 pub use capabilities::capabilities;
+pub(crate) use fields::BODY_BYTES_MAX;
 pub(crate) use serve::serve;
+pub(crate) use upload::{FLAG_COUNT_MAX, METADATA_BYTES_MAX};
 
 use std::sync::Arc;
 
 use axum::{Router, middleware};
 use tokio::sync::watch;
 
+use crate::limit;
 use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
 use crate::tail::Tail;
 use crate::usage::Usage;
 use call::{CALLS, Call};
+
+/// Uploads that run at once.
+pub(crate) const UPLOAD_COUNT_MAX: usize = 8;
+/// Uploads of one tenant that run at once.
+pub(crate) const TENANT_UPLOAD_COUNT_MAX: usize = 2;
+/// Readers that follow logs at once.
+pub(crate) const FOLLOWER_COUNT_MAX: usize = 256;
+/// Readers that follow one tenant's logs at once.
+pub(crate) const TENANT_FOLLOWER_COUNT_MAX: usize = 16;
 
 /// What the admin API is made of.
 pub struct Parts {
@@ -72,8 +84,8 @@ struct State {
 pub fn router(parts: Parts) -> Router {
     let admin = Arc::new(State {
         parts,
-        uploads: gate::Gate::new(8, 2),
-        followers: gate::Gate::new(256, 16),
+        uploads: gate::Gate::new(limit::UPLOADS, limit::TENANT_UPLOADS),
+        followers: gate::Gate::new(limit::FOLLOWERS, limit::TENANT_FOLLOWERS),
         counts: health::Counts::default(),
     });
     let guarded = middleware::from_fn_with_state(admin.clone(), auth::guard);

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::Admin;
 use super::answer::{Answer, Refusal, done, json as answer};
 use super::fields::{self, Faults, Fields};
+use super::upload::without_effect;
 use crate::problem::Problem;
 use crate::registry::{PAGE_COUNT_MAX, Settings};
 
@@ -35,7 +36,14 @@ pub(super) async fn put(
 ) -> Answer {
     fields::query(&uri, &[])?;
     let settings = read(&name, &fields::body(body).await?)?;
-    answer(admin.parts.registry.put_tenant(&name, settings).await?)
+    let registry = &admin.parts.registry;
+    let warnings = without_effect(&settings.limits, registry.server_limits());
+    let shown = registry.put_tenant(&name, settings).await?;
+    let mut shown = serde_json::to_value(shown).map_err(|error| Problem::internal(&error))?;
+    if !warnings.is_empty() {
+        shown["warnings"] = warnings.into();
+    }
+    answer(shown)
 }
 
 pub(super) async fn show(State(admin): State<Admin>, Path(name): Path<String>) -> Answer {

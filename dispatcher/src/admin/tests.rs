@@ -236,13 +236,14 @@ async fn an_upload_that_is_no_form_or_too_large_is_refused() {
         [("index.js", ES, b"1"), ("a", "text/plain", &half), ("b", "text/plain", &half)];
     let (status, problems) = one(form(&metadata(json!({})), &large)).await;
     let text = "modules: Worker code size (69206017 bytes) exceeds the maximum allowed size of \
-         67108864 bytes.";
+         67108864 bytes. (the limit modules_bytes_max is 67108864 bytes: leave out what the worker \
+         does not import)";
     assert_eq!((status, problems.as_str()), (422, text));
     let text = "x".repeat((1 << 20) - 1);
     let env = json!({ "bindings": [{ "type": "plain_text", "name": "AB", "text": text }] });
     let (status, problems) = one(hello(env)).await;
     let text = "bindings: Worker env size (1048577 bytes) exceeds the maximum allowed size of \
-         1048576 bytes.";
+         1048576 bytes. (the limit env_bytes_max is 1048576 bytes: put large values into modules)";
     assert_eq!((status, problems.as_str()), (422, text));
     let answered = api.operator("PUT /v1/tenants/a--b/workers/Main", hello(json!({}))).await;
     assert_eq!((answered.status, answered.problems().len()), (422, 2));
@@ -290,6 +291,75 @@ async fn values_pass_as_they_were_sent_and_fields_without_meaning_warn() {
     let code = api.fixture.registry.code("acme", "main", None).await.expect("code");
     let names: Vec<&str> = code.manifest.bindings.keys().map(String::as_str).collect();
     assert_eq!(names, ["GREETING", "KEY"]);
+}
+
+#[tokio::test]
+async fn a_limit_over_the_one_that_applies_is_kept_with_a_warning() {
+    let api = Api::new().await;
+    let set = json!({ "limits": { "cpu_ms": 100, "memory_mb": 4096 } }).to_string();
+    let set = api.done("PUT /v1/tenants/acme", set).await;
+    let warning = |name: &str, asked: u32, max: u32| {
+        format!("`limits.{name}` is {asked}, which is over {max}: the lowest applies, {max}")
+    };
+    assert_eq!(set["warnings"], json!([warning("memory_mb", 4096, 128)]));
+    let limits = json!({ "limits": { "cpu_ms": 200, "subrequests": 7, "wall_ms": 5_000_000 } });
+    let uploaded = api.done("PUT /v1/tenants/acme/workers/main", hello(limits)).await;
+    let warnings = [warning("cpu_ms", 200, 100), warning("wall_ms", 5_000_000, 900_000)];
+    assert_eq!(uploaded["startup"]["warnings"], json!(warnings));
+    let code = api.fixture.registry.code("acme", "main", None).await.expect("code");
+    assert_eq!((code.limits.cpu_ms_max, code.limits.subrequest_count_max), (100, 7));
+}
+
+#[tokio::test]
+async fn routes_are_read_in_each_form_and_one_without_its_host_warns() {
+    let api = Api::new().await;
+    let put = "PUT /v1/tenants/acme/workers/main";
+    api.done("PUT /v1/tenants/acme", "").await;
+    api.done("PUT /v1/tenants/acme/domains/shop.example", "").await;
+    let routes = json!({ "routes": [
+        "Shop.Example/*", "shop.example/*", "*.example/api/*", "later.example",
+        { "pattern": "www.example", "custom_domain": true, "zone_name": "example" },
+    ] });
+    let uploaded = api.done(put, hello(routes)).await;
+    let patterns = json!(["shop.example/*", "*.example/api/*", "later.example/", "www.example/*"]);
+    assert_eq!(uploaded["routes"], patterns);
+    expect_test::expect![[r#"
+        [
+          "route `later.example` takes the path / alone: write `later.example/*` to take every path",
+          "`metadata.routes[4].zone_name` has no meaning here and is ignored",
+          "route `later.example/` takes no request until the operator grants its host: bindery tenants domains put acme later.example",
+          "route `www.example/*` takes no request until the operator grants its host: bindery tenants domains put acme www.example"
+        ]"#]]
+    .assert_eq(&serde_json::to_string_pretty(&uploaded["startup"]["warnings"]).expect("JSON"));
+    assert_eq!(api.done("GET /v1/tenants/acme/workers/main", "").await["routes"], patterns);
+    let taken = api.operator("PUT /v1/tenants/acme/workers/api", {
+        hello(json!({ "routes": ["shop.example/*"] }))
+    });
+    let taken = taken.await;
+    assert_eq!((taken.status, taken.code()), (409, "CONFLICT"), "{taken:?}");
+}
+
+#[tokio::test]
+async fn every_problem_of_routes_is_reported_at_once() {
+    let api = Api::new().await;
+    let routes = json!({ "routes": [
+        "shop.example:80/*", "acme.localhost/*", 7, { "patern": "a.b/*" }, "a.*.b/",
+        { "pattern": "a.b/*", "custom_domain": true },
+    ] });
+    let refused = api.operator("PUT /v1/tenants/acme/workers/main", hello(routes)).await;
+    expect_test::expect![[r#"
+        metadata.routes[0]: a route has no port: it takes requests on every port that the server listens on
+        metadata.routes[1]: names under localhost are the server's own: the worker is reached under its name there, and routes take hosts that the operator granted
+        metadata.routes[2]: expected a pattern such as "shop.example.com/*", or {"pattern": "..."}
+        metadata.routes[3].pattern: is missing: expected a string
+        metadata.routes[3].patern: unknown field
+        metadata.routes[4]: a `*` stands first in the host or last in the path, and nowhere else
+        metadata.routes[5].pattern: a custom domain is a host name alone: it takes every path"#]].assert_eq(&refused.problems().join("\n"));
+    let many: Vec<String> = (0..101).map(|number| format!("a.b/{number}")).collect();
+    let refused =
+        api.operator("PUT /v1/tenants/acme/workers/main", hello(json!({ "routes": many })));
+    let told = "101 routes; the limit route_count_max is 100: take several paths by one pattern";
+    assert_eq!(refused.await.problems(), [format!("metadata.routes: {told} with `*`")]);
 }
 
 #[tokio::test]
@@ -492,7 +562,8 @@ async fn secrets_are_written_and_listed_but_never_shown() {
     }
     let long = json!({ "text": "x".repeat(40 << 10) }).to_string();
     let answered = api.operator(secret, long).await;
-    assert_eq!(answered.problems(), ["text: 40960 bytes; the limit is 32768"]);
+    let told = "the limit secret_bytes_max is 32768 bytes: split it into several secrets";
+    assert_eq!(answered.problems(), [format!("text: 40960 bytes; {told}")]);
     let delete = "DELETE /v1/tenants/acme/workers/main/secrets/KEY";
     assert_eq!(api.operator(delete, "").await.status, 204);
     assert_eq!(api.operator(delete, "").await.status, 404);

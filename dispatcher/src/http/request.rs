@@ -5,11 +5,12 @@ use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use bindery_logic::header;
-use bindery_wire::flat;
+use bindery_logic::pattern::Scheme;
 use bindery_wire::limits::{HEADER_COUNT_MAX, HEADERS_BYTES_MAX};
+use bindery_wire::{flat, limit};
 use http::header::{CONNECTION, HOST};
 use http::request::Parts;
-use http::{Method, Version};
+use http::{HeaderValue, Method, Version};
 
 use super::URL_BYTES_MAX;
 use crate::config::Cidr;
@@ -38,15 +39,17 @@ pub(super) fn check(parts: &Parts) -> Result<&str, Problem> {
     let long = |message: String| Problem::new(Code::TooLarge, message).with_status(431);
     if parts.headers.len() > HEADER_COUNT_MAX {
         let count = parts.headers.len();
-        return Err(long(format!("{count} headers; the limit is {HEADER_COUNT_MAX}")));
+        return Err(long(format!("{count} headers; {}", limit::HEADERS.fixed())));
     }
     let bytes: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 2).sum();
     if bytes > HEADERS_BYTES_MAX {
-        return Err(long(format!("{bytes} bytes of headers; the limit is {HEADERS_BYTES_MAX}")));
+        let told = limit::HEADERS_BYTES.fixed();
+        return Err(long(format!("{bytes} bytes of headers; {told}")));
     }
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if path.len() > URL_BYTES_MAX {
-        return Err(long(format!("a URL of {} bytes; the limit is {URL_BYTES_MAX}", path.len())));
+        let told = crate::limit::URL.fixed();
+        return Err(long(format!("a URL of {} bytes; {told}", path.len())));
     }
     if parts.method == Method::CONNECT || !path.starts_with('/') {
         return Err(bad("the request target is not a path"));
@@ -65,6 +68,29 @@ pub(super) fn check(parts: &Parts) -> Result<&str, Problem> {
         }
         (Some(host), _) | (None, Some(host)) => Ok(host),
         (None, None) => Err(bad("there is no Host header")),
+    }
+}
+
+/// The host that the client asked for: what a trusted proxy says it was, else what the request
+/// names.
+pub(super) fn host<'a>(parts: &'a Parts, named: &'a str, peer: &Peer) -> &'a str {
+    let told = parts.headers.get_all("x-forwarded-host").iter().next_back();
+    let told = told.filter(|_| peer.trusted).and_then(last);
+    told.unwrap_or(named)
+}
+
+/// The last item of a list: what the nearest proxy wrote.
+fn last(list: &HeaderValue) -> Option<&str> {
+    let last = list.to_str().ok()?.rsplit(',').next()?.trim();
+    Some(last).filter(|last| !last.is_empty())
+}
+
+/// How the client reached the server, or the trusted proxy before it.
+pub(super) fn scheme(parts: &Parts, peer: &Peer) -> Scheme {
+    let told = parts.headers.get_all("x-forwarded-proto").iter().next_back();
+    match told.filter(|_| peer.trusted).and_then(last) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => Scheme::Https,
+        _ => Scheme::Http,
     }
 }
 
@@ -92,7 +118,7 @@ pub(super) fn as_event<T>(
         headers.clear();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         // Writing to a string does not fail.
-        let _ = write!(url, "{}://{host}{path}", scheme(parts, peer));
+        let _ = write!(url, "{}://{host}{path}", scheme(parts, peer).as_str());
         write_headers(headers, (parts, host), peer, trusted);
         let method = parts.method.as_str();
         with(Event { entrypoint: None, method, url, headers, cf: cf(parts.version) })
@@ -108,9 +134,11 @@ fn write_headers(flat: &mut Vec<u8>, (parts, host): (&Parts, &str), peer: &Peer,
         let dropped = header::request_drops(name)
             || (!peer.trusted && header::tells_origin(name))
             || is_nominated(parts, name);
+        // The client's own, where a proxy has told it.
+        let value = if name == "host" { host.as_bytes() } else { value.as_bytes() };
         // A line feed can stand in neither, but an isolate would read it as the next header.
-        if !dropped && !value.as_bytes().contains(&b'\n') {
-            flat::push(flat, name.as_bytes(), value.as_bytes());
+        if !dropped && !value.contains(&b'\n') {
+            flat::push(flat, name.as_bytes(), value);
         }
     }
     match client(parts, peer, trusted) {
@@ -125,14 +153,6 @@ fn is_nominated(parts: &Parts, name: &str) -> bool {
         let mut tokens = value.as_bytes().split(|byte| *byte == b',');
         tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
     })
-}
-
-fn scheme(parts: &Parts, peer: &Peer) -> &'static str {
-    let told = parts.headers.get("x-forwarded-proto").filter(|_| peer.trusted);
-    match told {
-        Some(proto) if proto.as_bytes().eq_ignore_ascii_case(b"https") => "https",
-        _ => "http",
-    }
 }
 
 /// The client that trusted proxies name: the last address that is not itself a trusted proxy's.
@@ -176,7 +196,8 @@ mod tests {
     fn seen(parts: &Parts, peer: &str, trusted: &[Cidr]) -> (String, Vec<(String, String)>) {
         let peer = Peer::new((peer.parse::<IpAddr>().expect("address"), 1).into(), trusted);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        as_event((parts, "t.localhost"), &peer, trusted, |event| {
+        let host = host(parts, "t.localhost", &peer);
+        as_event((parts, host), &peer, trusted, |event| {
             let headers = flat::parse(event.headers).expect("headers");
             let headers = headers.into_iter().map(|(n, v)| (text(n), text(v))).collect();
             (event.url.to_owned(), headers)
@@ -255,5 +276,70 @@ mod tests {
         assert_eq!(url, "https://t.localhost/");
         assert_eq!(headers.last(), Some(&pair("cf-connecting-ip", "9.9.9.9")));
         assert!(headers.iter().any(|(name, _)| name == "x-forwarded-for"));
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_the_host_and_nobody_else_does() {
+        let trusted = ["10.0.0.0/8".parse().expect("network")];
+        for (told, host) in [
+            (&["shop.example"][..], "shop.example"),
+            (&["a.example, shop.example"], "shop.example"),
+            (&["a.example", " shop.example "], "shop.example"),
+            (&["a.example,"], "t.localhost"),
+            (&[""], "t.localhost"),
+        ] {
+            let mut headers = vec![("host", "t.localhost")];
+            headers.extend(told.iter().map(|told| ("x-forwarded-host", *told)));
+            let sent = parts("/p", &headers);
+            let (url, headers) = seen(&sent, "10.0.0.1", &trusted);
+            assert_eq!(url, format!("http://{host}/p"), "{told:?}");
+            assert_eq!(headers[0], pair("host", host), "{told:?}");
+            let (url, headers) = seen(&sent, "11.0.0.1", &trusted);
+            assert_eq!(url, "http://t.localhost/p", "{told:?}");
+            assert!(headers.iter().all(|(name, _)| name != "x-forwarded-host"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_what_the_nearest_trusted_proxy_says() {
+        let trusted = ["10.0.0.0/8".parse().expect("network")];
+        for (told, scheme) in [
+            (&["https"][..], "https"),
+            (&["HTTPS"], "https"),
+            (&["http, https"], "https"),
+            (&["https, http"], "http"),
+            (&["https", "http"], "http"),
+            (&["ftp"], "http"),
+        ] {
+            let headers: Vec<_> = told.iter().map(|told| ("x-forwarded-proto", *told)).collect();
+            let (url, _) = seen(&parts("/", &headers), "10.0.0.1", &trusted);
+            assert_eq!(url, format!("{scheme}://t.localhost/"), "{told:?}");
+            let (url, _) = seen(&parts("/", &headers), "10.0.0.1", &[]);
+            assert_eq!(url, "http://t.localhost/", "{told:?}");
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_is_no_trusted_proxys() {
+        let trusted =
+            ["10.0.0.0/8".parse().expect("network"), "fd00::/8".parse().expect("network")];
+        for (told, client) in [
+            (&["9.9.9.9"][..], "9.9.9.9"),
+            (&["6.6.6.6, 9.9.9.9"], "9.9.9.9"),
+            (&["9.9.9.9, 10.0.0.7"], "9.9.9.9"),
+            (&["6.6.6.6", "9.9.9.9", "10.0.0.7, 10.0.0.8"], "9.9.9.9"),
+            (&["9.9.9.9, nonsense, 10.0.0.7"], "10.0.0.7"),
+            (&["10.0.0.9, 10.0.0.7"], "10.0.0.9"),
+            (&["2001:db8::1, fd00::7"], "2001:db8::1"),
+            (&["::ffff:9.9.9.9"], "9.9.9.9"),
+            (&["9.9.9.9:80"], "10.0.0.1"),
+            (&["unknown"], "10.0.0.1"),
+            (&[""], "10.0.0.1"),
+            (&[], "10.0.0.1"),
+        ] {
+            let headers: Vec<_> = told.iter().map(|told| ("x-forwarded-for", *told)).collect();
+            let (_, headers) = seen(&parts("/", &headers), "10.0.0.1", &trusted);
+            assert_eq!(headers.last(), Some(&pair("cf-connecting-ip", client)), "{told:?}");
+        }
     }
 }

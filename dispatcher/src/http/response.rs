@@ -2,7 +2,8 @@
 
 use bindery_logic::failure::{self, Failure};
 use bindery_logic::header;
-use bindery_wire::{Outcome, flat};
+use bindery_wire::limit::{self, Told};
+use bindery_wire::{Limits, Outcome, flat};
 use bytes::Bytes;
 use http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
@@ -130,15 +131,42 @@ pub(super) fn failure(
 }
 
 /// An event that ended without an answer, as the client is told.
-pub(super) fn ended(outcome: Outcome) -> Problem {
-    problem(failure::of(outcome))
+pub(super) fn ended(outcome: Outcome, limits: &Limits) -> Problem {
+    let told = match outcome {
+        Outcome::ExceededCpu => limit::CPU.told(limits.cpu_ms_max),
+        Outcome::ExceededMemory => limit::MEMORY.told(limits.memory_bytes_max),
+        Outcome::ExceededWallTime => limit::WALL.told(limits.wall_ms_max),
+        _ => return problem(failure::of(outcome)),
+    };
+    with_limit(problem(failure::of(outcome)), told)
+}
+
+/// Modules that do not start, and the limit that they passed, if it was one.
+pub(super) fn not_started(outcome: Outcome, limits: &Limits) -> Problem {
+    let problem = problem(Failure::StartupFailed);
+    match outcome {
+        Outcome::ExceededCpu => {
+            with_limit(problem, limit::STARTUP_CPU.told(limits.startup_cpu_ms_max))
+        }
+        Outcome::ExceededMemory => with_limit(problem, limit::MEMORY.told(limits.memory_bytes_max)),
+        _ => problem,
+    }
+}
+
+/// Too many events wait for an isolate.
+pub(super) fn queue_full() -> Problem {
+    with_limit(problem(Failure::Overloaded), limit::QUEUED_EVENTS.fixed())
+}
+
+fn with_limit(problem: Problem, told: Told) -> Problem {
+    Problem { message: format!("{}; {told}", problem.message), ..problem }
 }
 
 /// The text of a failure.
 pub(super) fn problem(failure: Failure) -> Problem {
     let new = Problem::new;
     match failure {
-        Failure::NoWorker => new(Code::NoWorker, "no worker answers to this host name"),
+        Failure::NoWorker => new(Code::NoWorker, "no worker answers to this request"),
         Failure::Exception => new(Code::Exception, "the worker threw an exception"),
         Failure::StartupFailed => new(Code::StartupFailed, "the worker does not start"),
         Failure::ExceededCpu => new(Code::ExceededCpu, "the worker exceeded its CPU time limit"),
@@ -155,17 +183,44 @@ pub(super) fn problem(failure: Failure) -> Problem {
         Failure::Overloaded => {
             new(Code::Overloaded, "there is no capacity for this worker now").retry_after(1)
         }
-        Failure::BodyTooLarge => new(Code::TooLarge, "the request's body is over its limit"),
+        Failure::BodyTooLarge => with_limit(
+            new(Code::TooLarge, "the request's body is too long"),
+            limit::REQUEST.fixed(),
+        ),
         Failure::HeadTooLarge => {
-            new(Code::TooLarge, "the request's headers are over their limit").with_status(431)
+            let told = limit::HEADERS_BYTES.fixed();
+            with_limit(new(Code::TooLarge, "the request's headers are too long"), told)
+                .with_status(431)
         }
         Failure::BadRequest => new(Code::BadRequest, "the request is malformed"),
         Failure::Internal => new(Code::Internal, "the server failed"),
     }
 }
 
+/// No worker has this name. Says which names there could be, and nothing of whose there are.
+pub(super) fn no_worker(host: &str, domain: &str) -> Problem {
+    let message = format!(
+        "no worker answers to {host}: a tenant's worker `main` is reached as TENANT.{domain}, \
+         another as WORKER.TENANT.{domain} or WORKER--TENANT.{domain}, a version by its first 8 \
+         digits as VERSION--WORKER--TENANT.{domain}, and any other host by a route of a worker \
+         once the operator has granted the host to its tenant"
+    );
+    Problem::new(Code::NoWorker, message)
+}
+
+/// A host that is granted, and no route that takes the request.
+pub(super) fn no_route(host: &str) -> Problem {
+    let message = format!(
+        "no route of a deployed worker takes this path on {host}: name it in `routes`, as \
+         {host}/* for every path"
+    );
+    Problem::new(Code::NoWorker, message)
+}
+
 #[cfg(test)]
 mod tests {
+    use bindery_wire::limits::{self, Lower};
+
     use super::*;
 
     fn flat(headers: &[(&str, &str)]) -> Bytes {
@@ -202,6 +257,62 @@ mod tests {
         let names: Vec<&str> = response.headers().keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["content-type", "set-cookie", "content-encoding"]);
         assert_eq!(response.headers().get_all(SET_COOKIE).iter().count(), 2);
+    }
+
+    #[test]
+    fn a_limit_that_was_passed_is_named_with_its_value_and_what_to_do() {
+        let lower = Lower { cpu_ms: Some(50), memory_mb: Some(64), ..Lower::default() };
+        let limits = limits::DEFAULT.lowered_by(&lower);
+        for (problem, code, status, told) in [
+            (
+                ended(Outcome::ExceededCpu, &limits),
+                Code::ExceededCpu,
+                503,
+                "cpu_ms_max is 50 ms: do less in one event, or raise `limits.cpu_ms`",
+            ),
+            (
+                ended(Outcome::ExceededMemory, &limits),
+                Code::ExceededMemory,
+                503,
+                "memory_bytes_max is 67108864 bytes: hold less at once",
+            ),
+            (
+                ended(Outcome::ExceededWallTime, &limits),
+                Code::ExceededWallTime,
+                503,
+                "wall_ms_max is 900000 ms: split",
+            ),
+            (
+                not_started(Outcome::ExceededCpu, &limits),
+                Code::StartupFailed,
+                500,
+                "startup_cpu_ms_max is 1000 ms: move work",
+            ),
+            (
+                not_started(Outcome::ExceededMemory, &limits),
+                Code::StartupFailed,
+                500,
+                "memory_bytes_max is 67108864 bytes",
+            ),
+            (queue_full(), Code::Overloaded, 503, "queued_event_count_max is 100: try again"),
+            (
+                problem(Failure::BodyTooLarge),
+                Code::TooLarge,
+                413,
+                "request_bytes_max is 100000000 bytes: send it",
+            ),
+            (
+                problem(Failure::HeadTooLarge),
+                Code::TooLarge,
+                431,
+                "headers_bytes_max is 65536 bytes: send shorter",
+            ),
+        ] {
+            assert_eq!((problem.code, problem.status), (code, status), "{told}");
+            assert!(problem.message.contains(told), "{told}: {}", problem.message);
+        }
+        let thrown = ended(Outcome::Exception, &limits).message;
+        assert_eq!(thrown, "the worker threw an exception");
     }
 
     #[test]

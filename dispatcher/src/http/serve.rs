@@ -19,7 +19,7 @@ use crate::code::Code;
 use crate::line::{About, Begun, Cut, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
 use crate::placement::Failed;
 use crate::problem::{self, Problem};
-use crate::registry;
+use crate::registry::{self, Custom};
 use crate::tasks::Tasks;
 use crate::trace::Trace;
 
@@ -56,8 +56,9 @@ impl From<Failure> for Refusal {
 }
 
 impl Refusal {
-    fn ended(outcome: Outcome) -> Self {
-        Self { problem: Box::new(response::ended(outcome)), outcome: Some(outcome) }
+    fn ended(outcome: Outcome, code: &Code) -> Self {
+        let problem = response::ended(outcome, &code.limits);
+        Self { problem: Box::new(problem), outcome: Some(outcome) }
     }
 }
 
@@ -88,8 +89,8 @@ impl Place {
         parts: &Parts,
         body: Incoming,
     ) -> Result<Response<Answer>, Refusal> {
-        let host = request::check(parts)?;
-        let code = self.route(host).await?;
+        let host = request::host(parts, request::check(parts)?, &self.peer);
+        let code = self.route(parts, host).await?;
         let body = take_in(body).await.map_err(cut)?;
         let run = Run { place: self, ids, parts, host, code };
         let (status, headers, body) = run.to_head(body).await?;
@@ -97,25 +98,48 @@ impl Place {
         response::answer(&parts.method, domain, (status, &headers, body)).map_err(|error| {
             let (request, trace) = ids;
             tracing::debug!(%error, %request, %trace, "a worker's answer can not be sent");
-            Refusal::ended(Outcome::Exception)
+            Refusal::ended(Outcome::Exception, &run.code)
         })
     }
 
-    /// The code that a host name means.
-    async fn route(&self, host: &str) -> Result<Arc<Code>, Refusal> {
-        let host = route::host(host).map_err(|_| Failure::BadRequest)?;
-        let route = route::parse(&host, &self.front.domain).map_err(|_| Failure::NoWorker)?;
+    /// The code that a request is for.
+    async fn route(&self, parts: &Parts, host: &str) -> Result<Arc<Code>, Refusal> {
+        let bad = |error: route::Error| Problem::new(problem::Code::BadRequest, error.to_string());
+        let host = route::host(host).map_err(bad)?;
+        let domain = &self.front.domain;
+        let nobody = |_| Refusal::from(response::no_worker(&host, domain));
+        match route::parse(&host, domain).map_err(nobody)? {
+            Route::Worker { tenant, worker, version } => {
+                self.code((tenant, worker, version), &host).await
+            }
+            Route::Custom(name) => {
+                let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+                let scheme = request::scheme(parts, &self.peer);
+                match self.front.registry.custom(name, scheme, target) {
+                    Custom::Worker { tenant, worker } => {
+                        self.code((&tenant, &worker, None), &host).await
+                    }
+                    Custom::NoRoute => Err(response::no_route(name).into()),
+                    Custom::NotGranted => Err(response::no_worker(name, domain).into()),
+                }
+            }
+        }
+    }
+
+    /// The code of a worker that `host` means.
+    async fn code(
+        &self,
+        (tenant, worker, version): (&str, &str, Option<&str>),
+        host: &str,
+    ) -> Result<Arc<Code>, Refusal> {
         let registry = &self.front.registry;
-        let Route::Worker { tenant, worker, version } = route else {
-            return Err(Failure::NoWorker.into());
-        };
         if version.is_none()
             && let Some(code) = registry.hot(tenant, worker)
         {
             return Ok(code);
         }
         registry.code(tenant, worker, version).await.map_err(|error| match error {
-            registry::Error::NoWorker => Failure::NoWorker.into(),
+            registry::Error::NoWorker => response::no_worker(host, &self.front.domain).into(),
             registry::Error::Suspended => {
                 Problem::new(problem::Code::Forbidden, "the tenant is suspended").into()
             }
@@ -153,7 +177,7 @@ impl Run<'_> {
             runs += 1;
             match begun.reply().await {
                 Reply::Head { status, headers, body } => return Ok((status, headers, body)),
-                Reply::Ended(spent) => return Err(Refusal::ended(spent.outcome)),
+                Reply::Ended(spent) => return Err(Refusal::ended(spent.outcome, &self.code)),
                 Reply::Cut(what) => return Err(cut(what)),
                 Reply::NotTaken(held) => match held.or(again) {
                     Some(again) if runs < MOVE_COUNT_MAX => body = again,
@@ -161,7 +185,7 @@ impl Run<'_> {
                 },
                 Reply::Lost(blame) => match again {
                     Some(again) if failure::runs_again(method, blame, runs) => body = again,
-                    _ => return Err(Refusal::ended(Outcome::Lost)),
+                    _ => return Err(Refusal::ended(Outcome::Lost, &self.code)),
                 },
             }
         }
@@ -173,11 +197,12 @@ impl Run<'_> {
         let since = Instant::now();
         for _ in 0..MOVE_COUNT_MAX {
             let line = placement.line(&self.code, &self.place.tasks).await;
-            let line = line.map_err(not_started)?;
+            let line = line.map_err(|failed| not_started(failed, &self.code))?;
             let permit = match line.permit().await {
                 Ok(permit) => permit,
                 Err(NotTaken::Closed) => continue,
-                Err(NotTaken::Full | NotTaken::TooLarge) => return Err(Failure::Overloaded.into()),
+                Err(NotTaken::Full) => return Err(response::queue_full().into()),
+                Err(NotTaken::TooLarge) => return Err(Failure::Overloaded.into()),
             };
             let of = (self.parts, self.host);
             let begun = request::as_event(of, &self.place.peer, &self.place.front.trusted, |e| {
@@ -221,9 +246,9 @@ fn cut(cut: Cut) -> Refusal {
     }
 }
 
-fn not_started(failed: Failed) -> Refusal {
+fn not_started(failed: Failed, code: &Code) -> Refusal {
     match failed {
-        Failed::Refused(..) => Failure::StartupFailed.into(),
+        Failed::Refused(spent, _) => response::not_started(spent.outcome, &code.limits).into(),
         Failed::Lost(_) => Failure::IsolateLost.into(),
         Failed::Overloaded { after_ms } => {
             let seconds = u32::try_from(after_ms.div_ceil(1_000)).unwrap_or(u32::MAX);

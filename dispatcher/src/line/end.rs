@@ -5,7 +5,8 @@ use std::time::Duration;
 use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
 use bindery_wire::frame::Down;
-use bindery_wire::log::Spent;
+use bindery_wire::limit;
+use bindery_wire::log::{Exception, Record, Spent};
 
 use super::event::Client;
 use super::{Begin, Line, State};
@@ -35,13 +36,15 @@ impl Line {
             match exchange.client {
                 Client::Gone(until) if now >= until => {
                     exchange.client = Client::Ended(now + grace(&self.code));
-                    late.push(*event);
+                    late.push((*event, exchange.about.request, exchange.about.trace));
                 }
                 Client::Ended(until) if now >= until => stuck = true,
                 _ => {}
             }
         }
-        for event in late {
+        for (event, request, trace) in late {
+            let record = Record::Exception(too_late(&self.code));
+            self.ring.record(self.host.clock.now(), &self.code, Some((request, trace)), record);
             self.send(&Down::Cancel { event, outcome: Outcome::ExceededWallTime });
         }
         if stuck { Sweep::Stuck } else { Sweep::Well }
@@ -75,6 +78,13 @@ impl Line {
             self.ring.outcome(self.host.clock.now(), &self.code, about, spent);
         }
     }
+}
+
+/// What the tail says of an event that goes on after its client.
+fn too_late(code: &Code) -> Exception {
+    let told = limit::AFTER_CLIENT.told(code.limits.after_client_ms_max);
+    let message = format!("The event went on after its client had gone. ({told})");
+    Exception { name: "Error".into(), message, stack: String::new() }
 }
 
 pub(super) fn grace(code: &Code) -> Duration {

@@ -125,6 +125,7 @@ fn code() -> Arc<Code> {
         limits: limits::Lower::default(),
         outbound: manifest::Outbound::Public,
         previews: true,
+        routes: vec![],
     };
     Arc::new(Code {
         tenant: TenantId(1),

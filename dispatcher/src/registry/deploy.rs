@@ -22,6 +22,9 @@ pub struct WorkerShown {
     /// Which versions served, the newest first; only where one worker is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployments: Option<Vec<DeploymentShown>>,
+    /// Its routes; only where one worker is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<String>>,
 }
 
 /// A deployment as it is shown.
@@ -56,7 +59,7 @@ pub struct VersionShown {
 
 fn shown(name: String, worker: &Worker) -> WorkerShown {
     let Worker { created_ms, deployed, .. } = *worker;
-    WorkerShown { name, version: deployed, created_ms, deployments: None }
+    WorkerShown { name, version: deployed, created_ms, deployments: None, routes: None }
 }
 
 impl Registry {
@@ -85,7 +88,9 @@ impl Registry {
                 at_ms,
             })
             .collect();
-        Ok(WorkerShown { deployments: Some(deployments), ..shown(name.into(), &worker) })
+        let routes = Some(self.0.routes.get(tenant, name).await?.patterns);
+        let deployments = Some(deployments);
+        Ok(WorkerShown { deployments, routes, ..shown(name.into(), &worker) })
     }
 
     /// The manifest that serves new work of a worker, if there is one.
@@ -138,6 +143,7 @@ impl Registry {
                 return Err(Error::Invalid(faults));
             }
             inner.deploy_into(&mut edit, &name, &mut worker, version);
+            inner.route_into(&mut edit, &name, &manifest.routes).await?;
             edit.write([inner.workers.put(edit.id, &name, &worker)]);
             edit.commit(Stale::Worker(&name)).await?;
             Ok(shown(name, &worker))
@@ -157,6 +163,7 @@ impl Registry {
                 inner.versions.delete_all(edit.id, &name),
                 inner.secrets.delete_all(edit.id, &name),
             ]);
+            inner.route_into(&mut edit, &name, &[]).await?;
             edit.commit(Stale::Worker(&name)).await?;
             inner.remove_unnamed_contents(&edit).await
         })

@@ -4,6 +4,7 @@ use bindery_storage::tables::Domain;
 
 use super::edit::{Edit, Stale};
 use super::{DOMAIN_COUNT_MAX, Error, Registry, Result};
+use crate::limit;
 
 impl Registry {
     /// Grants a host name to a tenant. Says when it was granted, in milliseconds since 1970.
@@ -19,11 +20,12 @@ impl Registry {
                 return Err(Error::Conflict("the host name is granted to another tenant".into()));
             }
             if inner.domains.list(edit.id, DOMAIN_COUNT_MAX).await?.len() >= DOMAIN_COUNT_MAX {
-                return Err(Error::Quota { what: "domains", max: DOMAIN_COUNT_MAX as u64 });
+                return Err(Error::Quota(limit::DOMAINS.fixed()));
             }
             let created_ms = inner.parts.clock.now().0;
             edit.check(inner.domains.free(&host));
             edit.write(inner.domains.put(edit.id, &host, &Domain { created_ms }));
+            edit.reroutes();
             edit.commit(Stale::Nothing).await?;
             Ok(created_ms)
         })
@@ -51,6 +53,7 @@ impl Registry {
             let mut edit = Edit::begin(&inner, &tenant).await?;
             inner.domains.get(edit.id, &host).await?.ok_or(Error::NotFound("domain"))?;
             edit.write(inner.domains.delete(edit.id, &host));
+            edit.reroutes();
             edit.commit(Stale::Nothing).await
         })
         .await

@@ -54,6 +54,7 @@ pub(super) struct Edit<'a> {
     before: Tenant,
     checks: Vec<Check>,
     writes: Vec<Write>,
+    reroutes: bool,
     _lock: MutexGuard<'a, ()>,
 }
 
@@ -64,7 +65,7 @@ impl<'a> Edit<'a> {
         let (id, before) = inner.tenant(name).await?.ok_or(Error::NotFound("tenant"))?;
         let tenant = Tenant { changes: before.changes + 1, ..before.clone() };
         let (checks, writes) = (Vec::new(), Vec::new());
-        Ok(Self { inner, id, tenant, before, checks, writes, _lock: lock })
+        Ok(Self { inner, id, tenant, before, checks, writes, reroutes: false, _lock: lock })
     }
 
     /// Adds what must hold.
@@ -75,6 +76,11 @@ impl<'a> Edit<'a> {
     /// Adds what is written.
     pub(super) fn write(&mut self, writes: impl IntoIterator<Item = Write>) {
         self.writes.extend(writes);
+    }
+
+    /// Says that hosts or routes change with it.
+    pub(super) fn reroutes(&mut self) {
+        self.reroutes = true;
     }
 
     /// Writes rows before the change and apart from it, while the tenant is as it was read.
@@ -105,7 +111,13 @@ impl<'a> Edit<'a> {
         let committed = self.inner.parts.engine.commit(batch).await;
         // After an error it is not known whether the batch was applied.
         self.inner.cache.expire(&self.before.name);
+        let routed = if self.reroutes {
+            self.inner.reroute(self.id, &self.before.name).await
+        } else {
+            Ok(())
+        };
         done(committed?)?;
+        routed?;
         let changed = &self.inner.parts.changed;
         match stale {
             Stale::Nothing => {}

@@ -1,6 +1,7 @@
 //! Why the registry did not do what was asked.
 
 use bindery_storage::{blob, engine, tables};
+use bindery_wire::limit::Told;
 
 use super::hook::StartFailure;
 use crate::problem::Fault;
@@ -24,13 +25,8 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// The tenant has as many as it may.
-    #[error("{what}: the quota is {max}")]
-    Quota {
-        /// Of what.
-        what: &'static str,
-        /// How many it may have.
-        max: u64,
-    },
+    #[error("the tenant has as many as it may; {0}")]
+    Quota(Told),
     /// What was sent is wrong.
     #[error("{} problems", .0.len())]
     Invalid(Vec<Fault>),

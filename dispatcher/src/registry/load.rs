@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bindery_storage::tables::{Tenant, Version, Worker};
+use bindery_wire::limit;
 use bindery_wire::limits::{BINDING_COUNT_MAX, ENV_BYTES_MAX};
 use bindery_wire::manifest::{Binding, ModuleKind};
 use bindery_wire::{ContentHash, Manifest, TenantId, VersionId};
@@ -226,7 +227,8 @@ pub(super) fn env_faults(manifest: &Manifest, secrets: &Secrets) -> Vec<Fault> {
     if bytes > ENV_BYTES_MAX {
         let message = format!(
             "Worker env size ({bytes} bytes) exceeds the maximum allowed size of \
-             {ENV_BYTES_MAX} bytes."
+             {ENV_BYTES_MAX} bytes. ({})",
+            limit::ENV.fixed()
         );
         faults.push(Fault::new("bindings", message));
     }
@@ -234,7 +236,7 @@ pub(super) fn env_faults(manifest: &Manifest, secrets: &Secrets) -> Vec<Fault> {
     let count = others.count() + shown.len();
     if count > BINDING_COUNT_MAX {
         let message =
-            format!("{count} names with the worker's secrets; the limit is {BINDING_COUNT_MAX}");
+            format!("{count} names with the worker's secrets; {}", limit::BINDINGS.fixed());
         faults.push(Fault::new("bindings", message));
     }
     faults

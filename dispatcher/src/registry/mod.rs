@@ -15,6 +15,7 @@ mod error;
 mod hook;
 mod load;
 mod operator;
+mod route;
 mod secret;
 mod tenant;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use deploy::{DeploymentShown, VersionShown, WorkerShown};
 pub use error::{Error, Result};
 pub use hook::{Changed, StartFailure, Started, Starter};
 pub use operator::Operator;
+pub use route::Custom;
 pub use tenant::{Settings, TenantShown};
 pub use token::TokenShown;
 pub use upload::{Deploy, Upload, Uploaded};
@@ -37,7 +39,7 @@ use std::sync::Arc;
 use bindery_storage::blob::Blobs;
 use bindery_storage::engine::Engine;
 use bindery_storage::tables::{
-    Contents, Domains, Meta, Secrets, Tenants, Tokens, Usage, Versions, Workers,
+    Contents, Domains, Meta, RouteTable, Secrets, Tenants, Tokens, Usage, Versions, Workers,
 };
 use bindery_wire::Limits;
 
@@ -56,6 +58,8 @@ pub const DEPLOYMENT_COUNT_MAX: u64 = 100;
 pub const TOKEN_COUNT_MAX: usize = 100;
 /// Host names of a tenant.
 pub const DOMAIN_COUNT_MAX: usize = 100;
+/// Routes of a tenant: of the versions that serve, together.
+pub const TENANT_ROUTE_COUNT_MAX: usize = 1_000;
 /// Bytes of one secret.
 pub const SECRET_BYTES_MAX: usize = 32 << 10;
 
@@ -96,6 +100,8 @@ struct Inner {
     tokens: Tokens,
     secrets: Secrets,
     domains: Domains,
+    routes: RouteTable,
+    index: route::Index,
     meta: Meta,
     usage: Usage,
     cache: cache::Cache,
@@ -103,6 +109,18 @@ struct Inner {
 }
 
 impl Registry {
+    /// The limits of every tenant before its own.
+    pub fn server_limits(&self) -> &Limits {
+        &self.0.parts.limits
+    }
+
+    /// The limits of a tenant's workers before their own.
+    pub async fn limits(&self, tenant: &str) -> Result<Limits> {
+        let limits = self.0.parts.limits.clone();
+        let tenant = self.0.tenant(tenant).await?;
+        Ok(tenant.map_or(limits.clone(), |(_, tenant)| limits.lowered_by(&tenant.limits)))
+    }
+
     /// Opens the registry of a store: fails if the store's secrets have another key.
     pub async fn open(parts: Parts) -> Result<Self> {
         let engine = || parts.engine.clone();
@@ -114,6 +132,8 @@ impl Registry {
             tokens: Tokens::new(engine()),
             secrets: Secrets::new(engine()),
             domains: Domains::new(engine()),
+            routes: RouteTable::new(engine()),
+            index: route::Index::default(),
             meta: Meta::new(engine()),
             usage: Usage::new(engine()),
             cache: cache::Cache::new(parts.code_bytes_max),
@@ -121,6 +141,7 @@ impl Registry {
             parts,
         };
         inner.check_key().await?;
+        inner.route_all().await?;
         let registry = Self(Arc::new(inner));
         registry.sweep();
         Ok(registry)

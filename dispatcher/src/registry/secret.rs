@@ -17,7 +17,7 @@ impl Registry {
         text: String,
     ) -> Result<()> {
         if text.len() > SECRET_BYTES_MAX {
-            let message = format!("{} bytes; the limit is {SECRET_BYTES_MAX}", text.len());
+            let message = format!("{} bytes; {}", text.len(), crate::limit::SECRET.fixed());
             return Err(Error::invalid("text", message));
         }
         let inner = self.0.clone();
@@ -30,7 +30,7 @@ impl Registry {
             let before = inner.worker_secrets(edit.id, &worker).await?;
             let secrets = merge(before, &[(name.clone(), text)]);
             if secrets.len() > BINDING_COUNT_MAX {
-                return Err(Error::Quota { what: "secrets", max: BINDING_COUNT_MAX as u64 });
+                return Err(Error::Quota(bindery_wire::limit::BINDINGS.fixed()));
             }
             if let Some(version) = row.deployed
                 && let Some(manifest) = inner.manifest(edit.id, &worker, version).await?

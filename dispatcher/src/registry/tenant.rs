@@ -121,6 +121,7 @@ impl Registry {
             let mut edit = Edit::begin(&inner, &name).await?;
             for (host, _) in inner.domains.list(edit.id, PAGE_COUNT_MAX).await? {
                 edit.write(inner.domains.delete(edit.id, &host));
+                edit.reroutes();
             }
             edit.write([inner.meta.put_gone(edit.id)]);
             edit.commit_deletion().await?;

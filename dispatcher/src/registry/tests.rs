@@ -87,13 +87,13 @@ impl Fixture {
         rows.len() + self.blobs().list(tenant).expect("listed").len()
     }
 
-    async fn rows(&self) -> Vec<Vec<u8>> {
+    pub(super) async fn rows(&self) -> Vec<Vec<u8>> {
         let all = KeyRange::prefix(Vec::new());
         let rows = self.engine.scan(all, 10_000).await.expect("scanned");
         rows.iter().map(|row| [&row.key[..], &row.value[..]].concat()).collect()
     }
 
-    async fn upload(&self, place: (&str, &str), upload: Upload) -> VersionId {
+    pub(super) async fn upload(&self, place: (&str, &str), upload: Upload) -> VersionId {
         self.registry.ensure_tenant(place.0).await.expect("there");
         let uploaded = self.registry.upload(place.0, place.1, upload).await.expect("uploaded");
         self.clock.advance(std::time::Duration::from_millis(10));
@@ -134,6 +134,7 @@ pub(crate) fn upload(source: &str) -> Upload {
         limits: Lower::default(),
         outbound: Outbound::Public,
         previews: true,
+        routes: vec![],
     };
     let modules = vec![("index.js".to_owned(), bytes)];
     Upload { manifest, modules, secrets: vec![], deploy: Deploy::Now }
@@ -371,7 +372,8 @@ async fn settings_of_a_tenant_take_hold_at_once() {
     assert_eq!(after.limits.cpu_ms_max, 7);
     assert!(after.generation > before.generation);
     let over = f.registry.upload("acme", "other", upload("1")).await;
-    assert!(matches!(over, Err(Error::Quota { what: "workers", max: 1 })));
+    let told = crate::limit::WORKERS.told(1_u32);
+    assert!(matches!(over, Err(Error::Quota(quota)) if quota == told));
     f.registry.upload("acme", "main", upload("2")).await.expect("not a new one");
     f.registry.put_tenant("acme", Settings { suspended: true, ..settings }).await.expect("set");
     assert!(f.registry.hot("acme", "main").is_none());

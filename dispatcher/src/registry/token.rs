@@ -37,7 +37,7 @@ impl Registry {
             let mut edit = Edit::begin(&inner, &tenant).await?;
             let count = inner.tokens.list(edit.id, TOKEN_COUNT_MAX).await?.len();
             if count >= TOKEN_COUNT_MAX {
-                return Err(Error::Quota { what: "tokens", max: TOKEN_COUNT_MAX as u64 });
+                return Err(Error::Quota(crate::limit::TOKENS.fixed()));
             }
             let token = format!("{PREFIX}{:x}_{}", edit.id.0, hex(&random()));
             let hash = digest(&token);

@@ -127,6 +127,7 @@ impl Inner {
         let dropped = self.keep_version(edit, (name, &worker), version, &upload).await?;
         if upload.deploy == Deploy::Now {
             self.deploy_into(edit, name, &mut worker, version);
+            self.route_into(edit, name, &upload.manifest.routes).await?;
         }
         edit.write([self.workers.put(edit.id, name, &worker)]);
         edit.commit(Stale::Worker(name)).await?;
@@ -198,9 +199,5 @@ pub(super) fn merge(mut secrets: Secrets, given: &[(String, String)]) -> Secrets
 
 fn check_worker_quota(tenant: &bindery_storage::tables::Tenant) -> Result<()> {
     let max = tenant.quotas.workers.unwrap_or(WORKER_COUNT_MAX).min(WORKER_COUNT_MAX);
-    if tenant.workers < max {
-        Ok(())
-    } else {
-        Err(Error::Quota { what: "workers", max: max.into() })
-    }
+    if tenant.workers < max { Ok(()) } else { Err(Error::Quota(crate::limit::WORKERS.told(max))) }
 }

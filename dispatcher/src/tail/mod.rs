@@ -12,6 +12,7 @@ mod tests;
 
 pub use item::{Item, Kind};
 pub use ring::Ring;
+pub(crate) use ring::{BYTES_MAX, COUNT_MAX};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

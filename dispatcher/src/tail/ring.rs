@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bindery_wire::VersionId;
+use bindery_wire::limit;
 use bindery_wire::log::{Exception, Level, Record, Spent};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
@@ -17,9 +18,9 @@ use crate::line::{About, RequestId};
 use crate::trace::Trace;
 
 /// Records of one ring.
-const COUNT_MAX: usize = 1_000;
+pub(crate) const COUNT_MAX: usize = 1_000;
 /// Bytes of text of one ring.
-const BYTES_MAX: usize = 1 << 20;
+pub(crate) const BYTES_MAX: usize = 1 << 20;
 
 /// The request that a record belongs to, and its trace.
 type Ids = (RequestId, Trace);
@@ -216,7 +217,9 @@ impl Stored {
                 Kind::Log { level: *level, message: arguments(message) }
             }
             What::ConsoleFull(max) => {
-                let text = format!("[\"further messages are dropped: over {max} bytes\"]");
+                let told = limit::LOG.told(*max);
+                let text = format!("further messages of this event are dropped; {told}");
+                // What is no JSON is shown as one string.
                 Kind::Log { level: Level::Warn, message: arguments(&text) }
             }
             What::Exception(exception) => {

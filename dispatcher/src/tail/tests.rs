@@ -24,6 +24,7 @@ fn code(worker: &str) -> Code {
         limits: limits::Lower::default(),
         outbound: manifest::Outbound::Public,
         previews: true,
+        routes: vec![],
     };
     Code {
         tenant: T,

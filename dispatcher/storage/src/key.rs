@@ -52,6 +52,8 @@ spaces! {
     Content = 0x0c,
     /// What a tenant used, by hour and figure.
     Usage = 0x0d,
+    /// Routes of the version of a worker that serves.
+    Route = 0x10,
 }
 
 /// A key being written, part by part.
@@ -176,9 +178,11 @@ mod tests {
     }
 
     fn has_tenant(space: Space) -> bool {
-        use Space::{Content, Deployment, Domain, Secret, Tenant, Token, Version, Worker};
+        use Space::{
+            Content, Deployment, Domain, Route, Secret, Tenant, Token, Usage, Version, Worker,
+        };
         let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
-        own || matches!(space, Domain | Content)
+        own || matches!(space, Domain | Content | Usage | Route)
     }
 
     #[test]
@@ -215,6 +219,8 @@ mod tests {
             Host 0a68656c6c6f
             TenantCounter 0b
             Content 0c000000000000002f[32 x ab]0000000000000102
+            Usage 0d000000000000002f000000000000010268656c6c6f
+            Route 10000000000000002f68656c6c6f
         "#]]
         .assert_eq(&lines);
         let bytes = Key::new(Space::Meta).tenant(TenantId(1)).bytes(&[7, 0]).finish();

@@ -1,5 +1,7 @@
 //! What an op of the door can not do.
 
+use bindery_wire::limit::{self, Told};
+
 /// What an op of the door can not do.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub enum Error {
@@ -18,7 +20,10 @@ pub enum Error {
     GlobalScope,
     /// More timers than an isolate may have.
     #[class("DOMExceptionQuotaExceededError")]
-    #[error("You have exceeded the number of active timers you may set: {max}.")]
+    #[error(
+        "You have exceeded the number of active timers you may set: {max}. ({told})",
+        told = timers(.max)
+    )]
     Timers {
         /// The limit.
         max: u32,
@@ -71,9 +76,17 @@ pub enum Error {
     },
     /// A response longer than allowed.
     #[class(range)]
-    #[error("the response is longer than the limit of {max} bytes")]
+    #[error("the response is too long; {told}", told = response(.max))]
     ResponseTooLong {
         /// The limit.
         max: u64,
     },
+}
+
+fn timers(max: &u32) -> Told {
+    limit::TIMERS.told(*max)
+}
+
+fn response(max: &u64) -> Told {
+    limit::RESPONSE.told(*max)
 }

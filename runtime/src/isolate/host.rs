@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bindery_js_api::door::{self, Door};
 use bindery_wire::frame::{Body, Down, Event, EventKind, Reply, Up};
 use bindery_wire::log::Spent;
-use bindery_wire::{Outcome, codec};
+use bindery_wire::{Outcome, codec, limit};
 use deno_core::{PollEventLoopOptions, v8};
 use tokio::io::unix::AsyncFd;
 
@@ -461,7 +461,9 @@ impl Host {
         let Ok(mut door) = self.blank.door.open() else { return };
         let outcome = verdict.outcome();
         if let Some(event) = event {
-            door.exception(Some(event), start::breached(verdict));
+            let cpu = limit::CPU.told(door.limits.cpu_ms_max);
+            let exception = start::breached(verdict, cpu, door.limits.memory_bytes_max);
+            door.exception(Some(event), exception);
             door.end(event, outcome);
         }
         self.ruined |= verdict == Verdict::Memory;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use bindery_js_api::door;
 use bindery_wire::Outcome;
 use bindery_wire::frame::{EnvValue, Start, Started};
+use bindery_wire::limit::{self, Told};
 use bindery_wire::log::{Exception, Spent};
 use deno_core::{PollEventLoopOptions, v8};
 
@@ -51,19 +52,25 @@ pub(crate) fn start(
         Err(Refused { spent: Spent { outcome, cpu_us, wall_us }, exception })
     };
     match (verdict, started) {
-        (Some(verdict), _) => ended(verdict.outcome(), breached(verdict)),
+        (Some(verdict), _) => {
+            let cpu = limit::STARTUP_CPU.told(start.limits.startup_cpu_ms_max);
+            ended(verdict.outcome(), breached(verdict, cpu, start.limits.memory_bytes_max))
+        }
         (None, Err(exception)) => ended(Outcome::Exception, exception),
         (None, Ok(entrypoints)) => Ok(Started { cpu_us, entrypoints, warnings: Vec::new() }),
     }
 }
 
 /// The exception that a breach of a limit is logged as.
-pub(crate) fn breached(verdict: Verdict) -> Exception {
+pub(crate) fn breached(verdict: Verdict, cpu: Told, memory_bytes_max: u64) -> Exception {
     let message = match verdict {
-        Verdict::Cpu => "Worker exceeded CPU time limit.",
-        Verdict::Memory => "Worker exceeded memory limit.",
+        Verdict::Cpu => format!("Worker exceeded CPU time limit. ({cpu})"),
+        Verdict::Memory => {
+            let memory = limit::MEMORY.told(memory_bytes_max);
+            format!("Worker exceeded memory limit. ({memory})")
+        }
     };
-    Exception { name: "Error".into(), message: message.into(), stack: String::new() }
+    Exception { name: "Error".into(), message, stack: String::new() }
 }
 
 fn sources(start: &Start<'_>) -> HashMap<String, Source> {

@@ -10,10 +10,10 @@ pub enum Error {
     #[error("the header list is cut off")]
     Cut,
     /// More than the limit of headers.
-    #[error("{0} headers; the limit is {max}", max = crate::limits::HEADER_COUNT_MAX)]
+    #[error("{0} headers; {told}", told = crate::limit::HEADERS.fixed())]
     TooMany(usize),
     /// More than the limit of bytes.
-    #[error("{0} bytes of headers; the limit is {max}", max = crate::limits::HEADERS_BYTES_MAX)]
+    #[error("{0} bytes of headers; {told}", told = crate::limit::HEADERS_BYTES.fixed())]
     TooLong(usize),
 }
 

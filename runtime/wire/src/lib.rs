@@ -7,6 +7,7 @@ pub mod control;
 pub mod flat;
 pub mod frame;
 pub mod id;
+pub mod limit;
 pub mod limits;
 pub mod log;
 pub mod manifest;

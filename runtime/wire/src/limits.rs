@@ -66,6 +66,10 @@ pub const HEADERS_BYTES_MAX: usize = 64 << 10;
 pub const CALL_COUNT_MAX: usize = 6;
 /// Calls from worker to worker that one request leads to.
 pub const HOP_COUNT_MAX: u32 = 16;
+/// Routes of a version.
+pub const ROUTE_COUNT_MAX: usize = 100;
+/// Bytes of the pattern of a route.
+pub const ROUTE_BYTES_MAX: usize = 512;
 /// Events that wait for one isolate.
 pub const QUEUED_EVENT_COUNT_MAX: usize = 100;
 
@@ -85,6 +89,24 @@ pub struct Lower {
     /// Wall time of an event without a client, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wall_ms: Option<u32>,
+}
+
+impl Lower {
+    /// What is asked for and has no effect, because these limits are lower: the name of each,
+    /// what was asked, and what applies.
+    pub fn over(&self, limits: &Limits) -> Vec<(&'static str, u64, u64)> {
+        let asked = [
+            ("cpu_ms", self.cpu_ms, limits.cpu_ms_max.into()),
+            ("subrequests", self.subrequests, limits.subrequest_count_max.into()),
+            ("memory_mb", self.memory_mb, limits.memory_bytes_max >> 20),
+            ("wall_ms", self.wall_ms, limits.wall_ms_max.into()),
+        ];
+        let over = asked.into_iter().filter_map(|(name, asked, max)| {
+            let asked = u64::from(asked?);
+            (asked > max).then_some((name, asked, max))
+        });
+        over.collect()
+    }
 }
 
 impl Limits {
@@ -114,5 +136,6 @@ mod tests {
         assert_eq!(limits.cpu_ms_max, 50);
         assert_eq!(limits.memory_bytes_max, DEFAULT.memory_bytes_max);
         assert_eq!(limits.startup_cpu_ms_max, DEFAULT.startup_cpu_ms_max);
+        assert_eq!(asked.over(&DEFAULT), [("memory_mb", 4096, 128)]);
     }
 }

@@ -29,6 +29,9 @@ pub struct Manifest {
     pub outbound: Outbound,
     /// Whether the version is reached by name when it is not deployed.
     pub previews: bool,
+    /// Patterns of the requests to custom hosts that the version takes, in their one form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
 }
 
 /// One module of a version. The bytes are elsewhere, under their hash.
@@ -161,6 +164,7 @@ mod tests {
             limits: Lower { cpu_ms: Some(50), ..Lower::default() },
             outbound: Outbound::Public,
             previews: true,
+            routes: vec![],
         }
     }
 

@@ -86,7 +86,11 @@ pub(crate) fn run(args: &DeployArgs) -> Result<(), Error> {
         output::note(format_args!("warning: {}", text(warning)));
     }
     output::line(format_args!("version {}", text(&answer["version"])))?;
-    output::line(format_args!("url     {}", text(&answer["url"])))
+    output::line(format_args!("url     {}", text(&answer["url"])))?;
+    for route in answer["routes"].as_array().into_iter().flatten() {
+        output::line(format_args!("route   {}", text(route)))?;
+    }
+    Ok(())
 }
 
 /// Uploads a worker of one module as `main` of a tenant.

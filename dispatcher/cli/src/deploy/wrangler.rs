@@ -26,6 +26,8 @@ const KNOWN: &[&str] = &[
     "no_bundle",
     "preview_urls",
     "previews",
+    "route",
+    "routes",
     "rules",
     "unsafe",
     "vars",
@@ -80,8 +82,6 @@ const NOT_YET: &[&str] = &[
     "queues",
     "r2_buckets",
     "ratelimits",
-    "route",
-    "routes",
     "secrets",
     "secrets_store_secrets",
     "send_email",
@@ -205,9 +205,25 @@ impl Reader<'_> {
         if let Some(limits) = root.get("limits").filter(|limits| !limits.node.is_empty()) {
             metadata.insert("limits".into(), limits.node.to_json());
         }
+        if let Some(routes) = self.routes(root) {
+            metadata.insert("routes".into(), routes);
+        }
         metadata.insert("bindings".into(), self.bindings(root));
         self.unsafe_metadata(root, &mut metadata);
         metadata
+    }
+
+    /// What the server reads as routes: patterns, or objects that hold one.
+    fn routes(&mut self, root: &Node) -> Option<Json> {
+        match (root.get("route"), root.get("routes")) {
+            (Some(one), Some(_)) => {
+                self.problem(one.at, "there are `route` and `routes`: give `routes` alone");
+                None
+            }
+            (Some(one), None) => Some(Json::Array(vec![one.node.to_json()])),
+            (None, Some(list)) if !list.node.is_empty() => Some(list.node.to_json()),
+            _ => None,
+        }
     }
 
     /// The variables, and the bindings that the file's own program passes on as they are.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::metadata::Known;
 use crate::admin::fields::{Faults, Fields, shown};
+use crate::limit;
 use crate::registry::SECRET_BYTES_MAX;
 
 /// The types of binding that a version may have.
@@ -45,7 +46,7 @@ pub(super) struct Bindings {
 pub(super) fn read(list: &[&RawValue], known: &Known, faults: &mut Faults) -> Bindings {
     let mut read = Bindings::default();
     if list.len() > BINDING_COUNT_MAX {
-        let message = format!("{} bindings; the limit is {BINDING_COUNT_MAX}", list.len());
+        let message = format!("{} bindings; {}", list.len(), limit::BINDINGS.fixed());
         faults.add("bindings", message);
         return read;
     }
@@ -110,8 +111,8 @@ fn secret(
     let sent = fields.raw("text");
     match sent.map(serde_json::from_str::<String>) {
         Some(Ok(text)) if text.len() > SECRET_BYTES_MAX => {
-            let length = text.len();
-            faults.add(path, format!("{length} bytes; the limit is {SECRET_BYTES_MAX}"));
+            let told = limit::SECRET.fixed();
+            faults.add(path, format!("{} bytes; {told}", text.len()));
         }
         Some(Ok(text)) => drop(read.secrets.insert(name.to_owned(), text)),
         Some(Err(_)) => faults.add(path, "expected a string"),

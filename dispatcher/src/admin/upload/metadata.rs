@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use bindery_wire::Limits;
 use bindery_wire::compat::{check_date, check_flag};
-use bindery_wire::limits::ENV_BYTES_MAX;
+use bindery_wire::limits::{ENV_BYTES_MAX, Lower};
 use bindery_wire::manifest::{Binding, Compat, FORMAT, Manifest, Outbound};
 use bindery_wire::name::{BINDING_NAME_BYTES_MAX, check_label};
 use serde_json::value::RawValue;
@@ -11,7 +12,9 @@ use serde_json::value::RawValue;
 use super::bindings::{self, BINDING_TYPES, Bindings};
 use super::modules;
 use super::parts::Parts;
+use super::routes;
 use crate::admin::fields::{Faults, Fields, shown};
+use crate::limit;
 use crate::problem::Problem;
 use crate::registry::{Deploy, Upload};
 
@@ -19,17 +22,21 @@ use crate::registry::{Deploy, Upload};
 const IGNORED: [&str; 6] =
     ["placement", "usage_model", "observability", "tags", "annotations", "logpush"];
 /// Fields that a later release owns.
-const NOT_YET: [&str; 4] = ["queue_consumers", "crons", "routes", "migrations"];
+const NOT_YET: [&str; 3] = ["queue_consumers", "crons", "migrations"];
 /// Compatibility flags of one version.
-const FLAG_COUNT_MAX: usize = 100;
+pub(crate) const FLAG_COUNT_MAX: usize = 100;
 
 /// What the worker has already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Known {
     /// The names of its secrets.
     pub(super) secrets: BTreeSet<String>,
     /// What serves now.
     pub(super) deployed: Option<Manifest>,
+    /// The server's domain.
+    pub(super) domain: String,
+    /// The limits that apply to it before its own.
+    pub(super) limits: Limits,
 }
 
 /// Checks all of an upload. Gives it with what its author should know.
@@ -83,6 +90,7 @@ impl Default for Read {
             limits: Default::default(),
             outbound: Outbound::Public,
             previews: true,
+            routes: Vec::new(),
         };
         Self { manifest, secrets: Vec::new(), warnings: Vec::new() }
     }
@@ -94,8 +102,10 @@ fn read(mut fields: Fields<'_>, known: &Known, faults: &mut Faults) -> Read {
     manifest.main_module = fields.need("main_module", "a string", faults).unwrap_or_default();
     manifest.compat = compat(&mut fields, faults);
     manifest.limits = fields.limits("limits", faults);
+    read.warnings.extend(without_effect(&manifest.limits, &known.limits));
     manifest.outbound = outbound(&mut fields, faults);
     manifest.previews = fields.take("previews", "true or false", faults).unwrap_or(true);
+    manifest.routes = routes::read(&mut fields, &known.domain, (&mut *faults, &mut read.warnings));
     let list: Vec<&RawValue> = fields.take("bindings", "a list", faults).unwrap_or_default();
     let Bindings { mut bindings, secrets } = bindings::read(&list, known, faults);
     for (name, binding) in kept(&mut fields, known, faults) {
@@ -118,6 +128,15 @@ fn read(mut fields: Fields<'_>, known: &Known, faults: &mut Faults) -> Read {
     read
 }
 
+/// A warning for each limit that is over the one that applies anyway.
+pub(in crate::admin) fn without_effect(lower: &Lower, limits: &Limits) -> Vec<String> {
+    let over = lower.over(limits).into_iter();
+    let warning = |(name, asked, max)| {
+        format!("`limits.{name}` is {asked}, which is over {max}: the lowest applies, {max}")
+    };
+    over.map(warning).collect()
+}
+
 fn is_empty(json: &str) -> bool {
     json.chars().filter(|c| !c.is_whitespace()).eq("[]".chars())
 }
@@ -131,7 +150,7 @@ fn compat(fields: &mut Fields<'_>, faults: &mut Faults) -> Compat {
     let mut flags: Vec<String> =
         fields.take("compatibility_flags", "a list of strings", faults).unwrap_or_default();
     if flags.len() > FLAG_COUNT_MAX {
-        faults.add(&path, format!("{} flags; the limit is {FLAG_COUNT_MAX}", flags.len()));
+        faults.add(&path, format!("{} flags; {}", flags.len(), limit::FLAGS.fixed()));
         flags.clear();
     }
     for (at, flag) in flags.iter().enumerate() {
@@ -213,7 +232,8 @@ fn check_size(
     if bytes > ENV_BYTES_MAX {
         let message = format!(
             "Worker env size ({bytes} bytes) exceeds the maximum allowed size of \
-             {ENV_BYTES_MAX} bytes."
+             {ENV_BYTES_MAX} bytes. ({})",
+            limit::ENV.fixed()
         );
         faults.add("bindings", message);
     }

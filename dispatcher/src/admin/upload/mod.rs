@@ -4,9 +4,13 @@ mod bindings;
 mod metadata;
 mod modules;
 mod parts;
+mod routes;
 
 pub(super) use bindings::BINDING_TYPES;
+pub(crate) use metadata::FLAG_COUNT_MAX;
+pub(super) use metadata::without_effect;
 pub(super) use modules::CONTENT_TYPES;
+pub(crate) use parts::METADATA_BYTES_MAX;
 
 use std::time::Duration;
 
@@ -22,7 +26,7 @@ use super::auth::Caller;
 use super::fields::{self, Faults};
 use super::workers::{flag, url};
 use crate::problem::{Code, Problem};
-use crate::registry::{Deploy, Error, Registry};
+use crate::registry::{Deploy, Error};
 
 /// How long a client may take to send an upload.
 const TIME_MAX: Duration = Duration::from_secs(300);
@@ -48,30 +52,32 @@ pub(super) async fn put(
     let slow = |_| Problem::new(Code::BadRequest, "the upload took too long").with_status(408);
     let parts = parts.map_err(slow)??;
     let registry = &admin.parts.registry;
-    let known = known(registry, &tenant, &worker).await?;
+    let known = known(&admin, &tenant, &worker).await?;
     let (upload, mut warnings) = metadata::check(parts, &known, deploy)?;
+    let patterns = upload.manifest.routes.clone();
     if caller == Caller::Operator {
         registry.ensure_tenant(&tenant).await?;
     }
     let uploaded = registry.upload(&tenant, &worker, upload).await?;
     warnings.extend(uploaded.started.warnings);
+    warnings.extend(routes::ungranted(registry, &tenant, &patterns).await?);
     answer(json!({
         "version": uploaded.version,
         "url": url(&admin, &tenant, &worker),
+        "routes": patterns,
         "startup": { "ms": uploaded.started.ms, "warnings": warnings },
     }))
 }
 
 /// What the worker has already.
-async fn known(
-    registry: &Registry,
-    tenant: &str,
-    worker: &str,
-) -> Result<metadata::Known, Refusal> {
+async fn known(admin: &Admin, tenant: &str, worker: &str) -> Result<metadata::Known, Refusal> {
+    let registry = &admin.parts.registry;
     let secrets = match registry.list_secrets(tenant, worker).await {
         Ok(names) => names.into_iter().collect(),
         Err(Error::NotFound(_)) => Default::default(),
         Err(error) => return Err(error.into()),
     };
-    Ok(metadata::Known { secrets, deployed: registry.deployed(tenant, worker).await? })
+    let deployed = registry.deployed(tenant, worker).await?;
+    let (domain, limits) = (admin.parts.domain.clone(), registry.limits(tenant).await?);
+    Ok(metadata::Known { secrets, deployed, domain, limits })
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bindery_wire::ContentHash;
 use bindery_wire::limits::MODULES_BYTES_MAX;
 use bindery_wire::manifest::{Module, ModuleKind};
 use bindery_wire::name::check_module;
+use bindery_wire::{ContentHash, limit};
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use unicode_normalization::UnicodeNormalization;
@@ -38,8 +38,9 @@ pub(super) fn check(parts: Parts, main_module: Option<&str>, faults: &mut Faults
     if parts.bytes > MODULES_BYTES_MAX {
         let message = format!(
             "Worker code size ({} bytes) exceeds the maximum allowed size of \
-             {MODULES_BYTES_MAX} bytes.",
-            parts.bytes
+             {MODULES_BYTES_MAX} bytes. ({})",
+            parts.bytes,
+            limit::MODULES.fixed()
         );
         faults.add("modules", message);
     }

@@ -5,10 +5,11 @@ use axum::extract::multipart::{Field, MultipartError};
 use bindery_wire::limits::{ENV_BYTES_MAX, MODULE_COUNT_MAX, MODULES_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 
+use crate::limit;
 use crate::problem::{Code, Problem};
 
 /// Bytes of the metadata: `env` with every character escaped, and room for the rest.
-const METADATA_BYTES_MAX: u64 = 6 * ENV_BYTES_MAX + (1 << 20);
+pub(crate) const METADATA_BYTES_MAX: u64 = 6 * ENV_BYTES_MAX + (1 << 20);
 
 /// An upload as it was sent.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ pub(super) async fn read(mut form: Multipart) -> Result<Parts, Problem> {
         if name == "metadata" {
             let (bytes, length) = collect(field, METADATA_BYTES_MAX).await?;
             if length > METADATA_BYTES_MAX {
-                let message = format!("the metadata has over {METADATA_BYTES_MAX} bytes");
+                let message = format!("the metadata is too long; {}", limit::METADATA.fixed());
                 return Err(Problem::new(Code::TooLarge, message));
             }
             if parts.metadata.replace(bytes).is_some() {
@@ -48,7 +49,7 @@ pub(super) async fn read(mut form: Multipart) -> Result<Parts, Problem> {
             continue;
         }
         if parts.modules.len() >= MODULE_COUNT_MAX {
-            let message = format!("over {MODULE_COUNT_MAX} modules");
+            let message = format!("there are too many modules; {}", limit::MODULE_COUNT.fixed());
             return Err(Problem::new(Code::TooLarge, message));
         }
         let content_type = field.content_type().unwrap_or_default().to_owned();
@@ -76,7 +77,8 @@ async fn collect(mut field: Field<'_>, bytes_max: u64) -> Result<(Bytes, u64), P
 
 fn malformed(error: MultipartError) -> Problem {
     if error.status().as_u16() == Code::TooLarge.status() {
-        return Problem::new(Code::TooLarge, "the upload is too large");
+        let message = format!("the upload is too large; {}", limit::REQUEST.fixed());
+        return Problem::new(Code::TooLarge, message);
     }
     Problem::new(Code::BadRequest, format!("the upload is malformed: {}", error.body_text()))
 }

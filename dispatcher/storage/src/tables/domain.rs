@@ -6,7 +6,7 @@ use bindery_wire::TenantId;
 use serde::{Deserialize, Serialize};
 
 use super::row::{self, Result, Row, Store};
-use crate::engine::{Check, Engine, Write};
+use crate::engine::{Check, Engine, KeyRange, Write};
 use crate::key::{Key, Space};
 
 /// A host name that was granted.
@@ -38,6 +38,22 @@ impl Domains {
     /// The host names of a tenant, in byte order.
     pub async fn list(&self, tenant: TenantId, count_max: usize) -> Result<Vec<(String, Domain)>> {
         self.0.list(Key::new(Space::Domain).tenant(tenant).finish(), None, count_max).await
+    }
+
+    /// The host names of every tenant behind the key given, each with its key.
+    pub async fn all(
+        &self,
+        after: Option<&[u8]>,
+        count_max: usize,
+    ) -> Result<Vec<(Vec<u8>, TenantId, String)>> {
+        let range = KeyRange::prefix(Key::new(Space::Domain).finish());
+        let range = after.map_or(range.clone(), |after| range.after(after));
+        let entries = self.0.0.scan(range, count_max).await?;
+        let read = |entry: &crate::engine::Entry| {
+            let (tenant, host) = row::owned(&entry.key, Domain::TABLE)?;
+            Ok((entry.key.to_vec(), tenant, host))
+        };
+        entries.iter().map(read).collect()
     }
 
     /// Whose a host name is.

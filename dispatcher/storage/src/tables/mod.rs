@@ -7,6 +7,7 @@
 mod content;
 mod domain;
 mod meta;
+mod route;
 mod row;
 mod secret;
 mod tenant;
@@ -18,6 +19,7 @@ mod worker;
 pub use content::{CONTENT_BYTES_MAX, Contents};
 pub use domain::{Domain, Domains};
 pub use meta::Meta;
+pub use route::{RouteTable, Routes};
 pub use row::{Error, Result};
 pub use secret::{Sealed, Secrets};
 pub use tenant::{Quotas, Tenant, Tenants};

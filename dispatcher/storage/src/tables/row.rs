@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bindery_wire::ContentHash;
+use bindery_wire::{ContentHash, TenantId};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,6 +80,13 @@ pub(super) fn ending(key: Key, last: &str) -> Vec<u8> {
 pub(super) fn last(key: &[u8], prefix: usize, table: &'static str) -> Result<String> {
     let last = key.get(prefix..).and_then(|last| std::str::from_utf8(last).ok());
     last.map(str::to_owned).ok_or(Error::Malformed(table))
+}
+
+/// Whose a key of the form `space, tenant number, text ending` is, and the text.
+pub(super) fn owned(key: &[u8], table: &'static str) -> Result<(TenantId, String)> {
+    let number = key.get(1..9).and_then(|number| number.try_into().ok());
+    let number = number.ok_or(Error::Malformed(table))?;
+    Ok((TenantId(u64::from_be_bytes(number)), last(key, 9, table)?))
 }
 
 pub(super) fn put(key: Vec<u8>, row: &impl Row) -> Write {

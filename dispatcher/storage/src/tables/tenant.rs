@@ -127,7 +127,7 @@ impl Tenants {
     /// Removes the tenant, its name and every row of its own but its contents, which can be too
     /// many for one commit. They, and rows outside its prefix (host names), are removed apart.
     pub fn delete(&self, id: TenantId, name: &str) -> Vec<Write> {
-        const OWN: [Space; 7] = [
+        const OWN: [Space; 8] = [
             Space::Worker,
             Space::Version,
             Space::Deployment,
@@ -135,6 +135,7 @@ impl Tenants {
             Space::Secret,
             Space::Domain,
             Space::Usage,
+            Space::Route,
         ];
         let mut writes =
             vec![Write::Delete { key: key(id) }, Write::Delete { key: name_key(name) }];

@@ -1,0 +1,202 @@
+//! The limits that are the dispatcher's own, beside those of [`bindery_wire::limit`]: together,
+//! every limit of a server that somebody can meet.
+
+use bindery_logic::egress::redirect::REDIRECT_COUNT_MAX;
+pub use bindery_wire::limit::{
+    AFTER_CLIENT, BINDINGS, CPU, ENV, HEADERS, HEADERS_BYTES, LOG, Limit, MEMORY, MODULE_COUNT,
+    MODULES, QUEUED_EVENTS, REQUEST, ROUTES, STARTUP_CPU, Setting, Told, URL, Unit, WALL,
+};
+
+use crate::config::PoolConfig;
+use crate::{admin, http, registry, tail};
+
+/// A setting of the server's configuration.
+const fn server(key: &'static str) -> Option<Setting> {
+    Some(Setting { key, levels: &["server"] })
+}
+
+bindery_wire::limits! {
+    /// Every fixed limit of the dispatcher.
+    OWN;
+    REDIRECTS = "redirect_count_max" REDIRECT_COUNT_MAX, Count, None;
+        "redirects that one outgoing request follows"; "fetch throws";
+        "ask for the address that the last one leads to";
+    CONNECTIONS = "connection_count_max" http::CONNECTION_COUNT_MAX, Count, None;
+        "connections of one thread of the front door"; "further ones wait to be accepted";
+        "close connections that are not used";
+    WORKERS = "worker_count_max" registry::WORKER_COUNT_MAX, Count,
+        Some(Setting { key: "quotas.workers", levels: &["tenant"] });
+        "workers of a tenant"; "the upload is answered with QUOTA";
+        "delete a worker";
+    VERSIONS = "version_count_max" registry::VERSION_COUNT_MAX, Count, None;
+        "versions of a worker"; "the oldest that does not serve is dropped";
+        "deploy an older version before it is the oldest";
+    DEPLOYMENTS = "deployment_count_max" registry::DEPLOYMENT_COUNT_MAX, Count, None;
+        "deployments of a worker that are remembered"; "the oldest is forgotten";
+        "keep them elsewhere";
+    TOKENS = "token_count_max" registry::TOKEN_COUNT_MAX, Count, None;
+        "tokens of a tenant"; "the call is answered with QUOTA";
+        "delete one that is not used";
+    DOMAINS = "domain_count_max" registry::DOMAIN_COUNT_MAX, Count, None;
+        "host names granted to a tenant"; "the call is answered with QUOTA";
+        "take one back, or use several tenants";
+    TENANT_ROUTES = "tenant_route_count_max" registry::TENANT_ROUTE_COUNT_MAX, Count, None;
+        "routes of all versions of a tenant that serve"; "the deployment is answered with QUOTA";
+        "take several paths by one pattern with `*`";
+    SECRET = "secret_bytes_max" registry::SECRET_BYTES_MAX, Bytes, None;
+        "bytes of one secret"; "the call is refused";
+        "split it into several secrets";
+    PAGE = "page_count_max" registry::PAGE_COUNT_MAX, Count, None;
+        "items of one page of a list"; "the call is refused";
+        "read page by page with the cursor";
+    BODY = "admin_body_bytes_max" admin::BODY_BYTES_MAX, Bytes, None;
+        "bytes of a JSON body of the admin API"; "the call is answered with TOO_LARGE";
+        "send less at once";
+    METADATA = "metadata_bytes_max" admin::METADATA_BYTES_MAX, Bytes, None;
+        "bytes of the metadata of an upload"; "the upload is answered with TOO_LARGE";
+        "put large values into modules";
+    FLAGS = "flag_count_max" admin::FLAG_COUNT_MAX, Count, None;
+        "compatibility flags of a version"; "the upload is refused";
+        "leave out those that the date implies";
+    UPLOADS = "upload_count_max" admin::UPLOAD_COUNT_MAX, Count, None;
+        "uploads that run at once"; "the upload is answered with OVERLOADED";
+        "try again after `retry-after`";
+    TENANT_UPLOADS = "tenant_upload_count_max" admin::TENANT_UPLOAD_COUNT_MAX, Count, None;
+        "uploads of one tenant that run at once"; "the upload is answered with QUOTA";
+        "try again when one has ended";
+    FOLLOWERS = "follower_count_max" admin::FOLLOWER_COUNT_MAX, Count, None;
+        "readers that follow logs at once"; "the call is answered with OVERLOADED";
+        "try again when one has ended";
+    TENANT_FOLLOWERS = "tenant_follower_count_max" admin::TENANT_FOLLOWER_COUNT_MAX, Count, None;
+        "readers that follow one tenant's logs at once"; "the call is answered with QUOTA";
+        "try again when one has ended";
+    RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
+        "log records of a tenant that are remembered"; "the oldest are forgotten";
+        "follow the logs";
+    RECORD_BYTES = "record_bytes_max" tail::BYTES_MAX, Bytes, None;
+        "bytes of log records of a tenant that are remembered"; "the oldest are forgotten";
+        "follow the logs";
+}
+
+/// Every limit of a server, with the value that applies where nobody sets another.
+pub fn all() -> Vec<Limit> {
+    bindery_wire::limit::ALL.iter().chain(OWN).copied().chain(pool()).collect()
+}
+
+/// The bounds of the pool, which the server's configuration sets.
+fn pool() -> [Limit; 7] {
+    let config = PoolConfig::default();
+    let row = |name, key, value| Limit {
+        name,
+        value,
+        unit: Unit::Count,
+        set: server(key),
+        what: "",
+        at: "",
+        advice: "raise it if there is memory",
+    };
+    [
+        Limit {
+            what: "live isolates of all tenants",
+            at: "the least recently used idle one goes",
+            ..row(
+                "isolate_count_max",
+                "pool.isolate-count-max",
+                config.isolate_count_max.get().into(),
+            )
+        },
+        Limit {
+            what: "live isolates of one version",
+            at: "further events wait for one of them",
+            ..row(
+                "version_isolate_count_max",
+                "pool.version-isolate-count-max",
+                config.version_isolate_count_max.map_or(0, |count| count.get().into()),
+            )
+        },
+        Limit {
+            unit: Unit::Bytes,
+            what: "bytes that all cordons hold together",
+            at: "idle isolates go, and starts wait",
+            ..row(
+                "pool_memory_bytes_max",
+                "pool.memory-bytes-max",
+                config.memory_bytes_max.map_or(0, |bytes| bytes.get()),
+            )
+        },
+        Limit {
+            unit: Unit::Milliseconds,
+            what: "time that an isolate is kept without an event",
+            at: "it is let go",
+            ..row("isolate_idle_ms_max", "pool.idle-ms", config.idle_ms.into())
+        },
+        Limit {
+            what: "blank isolates that wait in each cordon",
+            at: "a cold start makes one first",
+            ..row("blank_count_max", "pool.blank-count-max", config.blank_count_max.into())
+        },
+        Limit {
+            unit: Unit::Bytes,
+            what: "bytes of modules that are kept in memory",
+            at: "the least recently used are read again",
+            ..row("code_bytes_max", "pool.code-bytes-max", config.code_bytes_max)
+        },
+        Limit {
+            what: "isolates that one cordon ever makes",
+            at: "the cordon is replaced when its last isolate has ended",
+            ..row(
+                "cordon_start_count_max",
+                "pool.cordon-start-count-max",
+                config.cordon_start_count_max.get().into(),
+            )
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bound_that_is_public_has_a_row() {
+        let all = all();
+        for source in [include_str!("registry/mod.rs"), include_str!("http/mod.rs")] {
+            let constants = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+            for (name, _) in constants.filter_map(|rest| rest.split_once("_MAX:")) {
+                let name = format!("{}_max", name.to_lowercase());
+                assert!(all.iter().any(|limit| limit.name == name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_stands_for_two_limits() {
+        let mut names: Vec<&str> = all().iter().map(|limit| limit.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn the_document_of_all_limits_is_what_applies() {
+        let mut text = String::from(
+            "# Limits\n\nWhat applies where nobody sets another value; `bindery capabilities` prints \
+             the same. Where a limit can be\nset on several levels, the lowest applies. An error \
+             that a limit causes names the limit, its value and what to do.\n\n\
+             | limit | default | set by | bounds | at the limit |\n|---|---|---|---|---|\n",
+        );
+        for limit in all() {
+            let set = limit
+                .set
+                .map_or(String::new(), |set| format!("`{}` of {}", set.key, set.levels.join(", ")));
+            let amount = match limit.value {
+                0 => "as the machine has it".to_owned(),
+                value => limit.amount(value).to_string(),
+            };
+            let Limit { name, what, at, .. } = limit;
+            text.push_str(&format!("| `{name}` | {amount} | {set} | {what} | {at} |\n"));
+        }
+        expect_test::expect_file!["../LIMITS.md"].assert_eq(&text);
+    }
+}
