@@ -8,6 +8,7 @@ mod config;
 mod deploy;
 mod doctor;
 mod error;
+mod excerpt;
 mod interrupt;
 mod output;
 mod secrets;
