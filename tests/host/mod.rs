@@ -13,7 +13,7 @@ pub(crate) use body::Chunk;
 pub(crate) use client::Answer;
 pub(crate) use doors::Doors;
 pub(crate) use here::{Host, moment};
-pub(crate) use program::{Program, runs, signal};
+pub(crate) use program::{Program, children, runs, signal};
 pub(crate) use worker::Worker;
 
 use std::time::Duration;

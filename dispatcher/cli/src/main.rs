@@ -6,6 +6,7 @@ mod bench;
 mod capabilities;
 mod config;
 mod deploy;
+mod dev;
 mod doctor;
 mod error;
 mod excerpt;
@@ -44,6 +45,9 @@ enum Command {
     /// Run the server
     #[command(after_help = serve::EXAMPLES)]
     Serve(config::ServeArgs),
+    /// Run the server for this terminal, and deploy workers whenever their files change
+    #[command(after_help = dev::EXAMPLES)]
+    Dev(dev::DevArgs),
     /// Upload a worker from a directory
     #[command(after_help = deploy::EXAMPLES)]
     Deploy(deploy::DeployArgs),
@@ -93,6 +97,7 @@ impl Command {
     fn run(self) -> Result<(), error::Error> {
         match self {
             Self::Serve(args) => serve::run(&args),
+            Self::Dev(args) => dev::run(&args),
             Self::Deploy(args) => deploy::run(&args),
             Self::Tail(args) => tail::run(args),
             Self::Tenants(args) => tenants::run(&args),

@@ -1,0 +1,6 @@
+//! The developer's loop: `bindery dev` as a whole program, in a directory that tests edit.
+
+mod edit;
+mod mistakes;
+mod session;
+mod together;
