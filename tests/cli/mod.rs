@@ -5,6 +5,7 @@ mod client;
 mod deploy;
 mod fake;
 mod help;
+mod init;
 mod program;
 mod script;
 mod tail;

@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod error;
 mod excerpt;
+mod init;
 mod interrupt;
 mod output;
 mod secrets;
@@ -33,6 +34,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  bindery init hello && bindery dev hello
   bindery serve
   bindery deploy examples/hello --tenant acme
   curl http://hello.acme.localhost:8787/
@@ -48,6 +50,9 @@ enum Command {
     /// Run the server for this terminal, and deploy workers whenever their files change
     #[command(after_help = dev::EXAMPLES)]
     Dev(dev::DevArgs),
+    /// Write a small worker to begin with
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::InitArgs),
     /// Upload a worker from a directory
     #[command(after_help = deploy::EXAMPLES)]
     Deploy(deploy::DeployArgs),
@@ -98,6 +103,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(&args),
             Self::Dev(args) => dev::run(&args),
+            Self::Init(args) => init::run(&args),
             Self::Deploy(args) => deploy::run(&args),
             Self::Tail(args) => tail::run(args),
             Self::Tenants(args) => tenants::run(&args),
