@@ -6,21 +6,25 @@ use serde_json::{Value, json};
 use super::fake::{Asked, Fake};
 use super::program::{NOBODY, Program};
 
-const WORKER: &str = "export default { fetch() { return new Response('hi') } }";
-const DEPLOYED: (&str, &str) = (
+pub(super) const WORKER: &str = "export default { fetch() { return new Response('hi') } }";
+pub(super) const DEPLOYED: (&str, &str) = (
     "200 OK",
     r#"{"version":"ver_1","url":"http://acme.localhost/","startup":{"ms":3,"warnings":["w"]}}"#,
 );
 
 /// One part of an upload.
 #[derive(Debug, PartialEq)]
-struct Part {
-    disposition: String,
-    content_type: String,
-    content: String,
+pub(super) struct Part {
+    /// Its name, as a form has it.
+    pub(super) disposition: String,
+    /// Its media type.
+    pub(super) content_type: String,
+    /// What it holds.
+    pub(super) content: String,
 }
 
-fn parts(asked: &Asked) -> Vec<Part> {
+/// The parts of an upload.
+pub(super) fn parts(asked: &Asked) -> Vec<Part> {
     let content_type = asked.header("content-type").expect("a type");
     let boundary = content_type.strip_prefix("multipart/form-data; boundary=").expect("a form");
     let body = String::from_utf8(asked.body.clone()).expect("text");
@@ -187,7 +191,7 @@ fn all_problems_of_a_description_are_reported_at_once_with_their_places() {
           ./wrangler.jsonc:2:3: `name` must be a string
           ./wrangler.jsonc:2:14: there is no file `src/none.js`
           ./wrangler.jsonc:3:3: kv_namespaces is not supported yet
-          ./wrangler.jsonc:4:42: `compatability_date` is not a known key
+          ./wrangler.jsonc:4:42: `compatability_date` is not a known key: did you mean `compatibility_date`?
           ./wrangler.jsonc:5:3: queues is not supported yet
           ./wrangler.jsonc:6:13: CommonJS modules are not supported: bundle them
           ./wrangler.jsonc:6:85: `*.{a,b}`: write one glob for each alternative
@@ -213,16 +217,6 @@ fn a_description_that_does_not_parse_is_refused_with_its_place() {
         let stderr = refused(file, content);
         assert!(stderr.contains(said), "{content}: {stderr}");
     }
-}
-
-#[test]
-fn what_must_be_bundled_first_is_told_how() {
-    let stderr = refused("wrangler.toml", "main = \"src/index.ts\"\n");
-    assert!(stderr.contains("./wrangler.toml:1:1: `src/index.ts` must be bundled"), "{stderr}");
-    assert!(stderr.contains("npx wrangler deploy --dry-run --outdir dist"), "{stderr}");
-    let program = Program::new().api(NOBODY).file("a.ts", "");
-    let stderr = program.run(&["deploy", ".", "--tenant", "a", "--main", "a.ts"]).refused(1);
-    assert!(stderr.contains("`a.ts` must be bundled first"), "{stderr}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ macro_rules! golden {
 golden! {
     the_help_names_every_command: => "help";
     serve_has_its_help: "serve" => "serve";
+    dev_has_its_help: "dev" => "dev";
+    init_has_its_help: "init" => "init";
     deploy_has_its_help: "deploy" => "deploy";
     tail_has_its_help: "tail" => "tail";
     tenants_has_its_help: "tenants" => "tenants";

@@ -11,6 +11,8 @@ fn wrong_usage_is_said_on_stderr_with_code_2() {
         (&["deploy", "."], "--tenant <T>"),
         (&["deploy", ".", "--tenant", "A"], "`A` is not a name"),
         (&["deploy", ".", "--tenant", "a"], "name the main module with --main FILE"),
+        (&["dev", "--port", "1", "--listen", "127.0.0.1:1"], "cannot be used with"),
+        (&["dev", "--log", "a=b=c"], "--log is not a filter"),
         (&["tail", "a/b/c"], "`b/c` is not a name"),
         (&["tenants", "delete", "acme"], "add --yes"),
         (&["versions", "delete", "acme/api"], "add --yes"),

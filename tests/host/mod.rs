@@ -15,7 +15,7 @@ pub(crate) use client::Answer;
 pub(crate) use doors::Doors;
 pub(crate) use here::{Host, moment};
 pub(crate) use origin::Origin;
-pub(crate) use program::{Program, runs, signal};
+pub(crate) use program::{Program, children, runs, signal};
 pub(crate) use worker::Worker;
 
 use std::time::Duration;

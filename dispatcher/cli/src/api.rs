@@ -177,7 +177,12 @@ impl Api {
         let message = output::plain(message, MESSAGE_CHARS_MAX);
         let heading = format!("{message} ({} {code}, {})", status.as_u16(), self.base);
         if let Some(problems) = error["problems"].as_array() {
-            return Error::Several { heading, lines: problems.iter().map(problem).collect() };
+            // A problem alone is the message itself.
+            let lines: Vec<String> =
+                problems.iter().map(problem).filter(|line| *line != message).collect();
+            if !lines.is_empty() {
+                return Error::Several { heading, lines };
+            }
         }
         match status {
             StatusCode::UNAUTHORIZED => {

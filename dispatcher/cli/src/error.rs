@@ -21,7 +21,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     Absent(String),
     /// Several things are wrong; each is a line of its own.
-    #[error("{heading}\n{}", lines.iter().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n"))]
+    #[error("{heading}\n{}", lines.iter().map(|l| indented(l)).collect::<Vec<_>>().join("\n"))]
     Several {
         /// What they are about.
         heading: String,
@@ -34,6 +34,11 @@ pub(crate) enum Error {
     /// What the command prints can not be written.
     #[error("the output can not be written: {0}")]
     Output(io::Error),
+}
+
+/// A problem, which may have several lines, as part of a list.
+fn indented(problem: &str) -> String {
+    format!("  {}", problem.replace('\n', "\n  "))
 }
 
 impl Error {

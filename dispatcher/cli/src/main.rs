@@ -6,8 +6,11 @@ mod bench;
 mod capabilities;
 mod config;
 mod deploy;
+mod dev;
 mod doctor;
 mod error;
+mod excerpt;
+mod init;
 mod interrupt;
 mod output;
 mod secrets;
@@ -31,6 +34,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  bindery init hello && bindery dev hello
   bindery serve
   bindery deploy examples/hello --tenant acme
   curl http://hello.acme.localhost:8787/
@@ -43,6 +47,12 @@ enum Command {
     /// Run the server
     #[command(after_help = serve::EXAMPLES)]
     Serve(config::ServeArgs),
+    /// Run the server for this terminal, and deploy workers whenever their files change
+    #[command(after_help = dev::EXAMPLES)]
+    Dev(dev::DevArgs),
+    /// Write a small worker to begin with
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::InitArgs),
     /// Upload a worker from a directory
     #[command(after_help = deploy::EXAMPLES)]
     Deploy(deploy::DeployArgs),
@@ -92,6 +102,8 @@ impl Command {
     fn run(self) -> Result<(), error::Error> {
         match self {
             Self::Serve(args) => serve::run(&args),
+            Self::Dev(args) => dev::run(&args),
+            Self::Init(args) => init::run(&args),
             Self::Deploy(args) => deploy::run(&args),
             Self::Tail(args) => tail::run(args),
             Self::Tenants(args) => tenants::run(&args),

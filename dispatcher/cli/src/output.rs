@@ -36,6 +36,12 @@ pub(crate) fn progress(text: impl Display) {
     let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
 }
 
+/// Empties the terminal.
+pub(crate) fn clear() -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    out.write_all(b"\x1b[2J\x1b[3J\x1b[H").and_then(|()| out.flush()).map_err(Error::Output)
+}
+
 /// Whether a person watches stderr.
 pub(crate) fn watched() -> bool {
     io::stderr().is_terminal()

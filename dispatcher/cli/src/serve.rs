@@ -100,7 +100,7 @@ fn stdin_closes() -> oneshot::Receiver<()> {
 }
 
 /// An error with everything that caused it, outermost first.
-fn chain(error: &dyn std::error::Error) -> Error {
+pub(crate) fn chain(error: &dyn std::error::Error) -> Error {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,28 +1,33 @@
 //! `bindery deploy`: uploads a worker from a directory.
 
+mod build;
+mod bundle;
 mod document;
+mod graph;
+mod keys;
 mod modules;
+mod project;
+mod script;
+mod sources;
+mod tsconfig;
 mod upload;
+mod variables;
 mod wrangler;
 
-use std::fs;
-use std::io;
-use std::path::{Component, Path, PathBuf};
+pub(crate) use project::{Directory, Prepared, Stage};
+pub(crate) use sources::{Sources, plain};
+pub(crate) use upload::Form;
+
+use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Worker};
 use crate::config::ClientArgs;
 use crate::error::Error;
 use crate::output;
-use document::Document;
 use modules::Module;
-use upload::Form;
-use wrangler::Project;
-
-/// Bytes of a `wrangler` file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Examples, below the help text.
 pub(crate) const EXAMPLES: &str = "\
@@ -32,7 +37,10 @@ Examples:
   bindery deploy dist --tenant acme --main index.js
       one module and what lies beside it, as worker `main` of tenant `acme`
   bindery deploy . --tenant acme --name api --no-deploy --json
-      a new version that does not serve yet";
+      a new version that does not serve yet
+
+TypeScript and JSX are compiled here; types are not checked. A worker that imports packages is
+bundled with the project's esbuild, or with `npx esbuild`, unless its file says \"no_bundle\": true.";
 
 /// What `deploy` is told.
 #[derive(Args, Debug)]
@@ -60,24 +68,18 @@ pub(crate) struct DeployArgs {
 
 /// Uploads a worker.
 pub(crate) fn run(args: &DeployArgs) -> Result<(), Error> {
-    let project = match &args.main {
-        Some(main) => plain(&args.dir, main)?,
-        None => described(&args.dir)?,
-    };
-    for warning in &project.warnings {
+    let (dir, main) = (args.dir.clone(), args.main.clone());
+    let directory = Directory { dir, main, stage: Stage::Deployment };
+    let prepared = directory.prepare(&mut Sources::default())?;
+    for warning in &prepared.warnings {
         output::note(format_args!("warning: {warning}"));
     }
-    let name = args.name.clone().or(project.name).unwrap_or_else(|| "main".to_owned());
-    let name = api::label(&name).map_err(Error::Failed)?;
-    let modules = modules::find(&project.base, &project.main, &project.rules, project.others)?;
-    let mut metadata = project.metadata;
-    metadata.insert("main_module".into(), project.main.into());
-    let form = Form::new(&metadata.into(), &modules);
-
-    let query = if args.no_deploy { "?deploy=false" } else { "" };
-    let path = format!("/v1/tenants/{}/workers/{name}{query}", args.tenant);
+    let name = args.name.clone().or(prepared.name.clone()).unwrap_or_else(|| "main".to_owned());
+    let worker =
+        Worker { tenant: args.tenant.clone(), worker: api::label(&name).map_err(Error::Failed)? };
     let api = Api::open(&args.client)?;
-    let answer = api.upload(&path, &form.content_type(), form.length(), &mut form.reader())?;
+    let query = if args.no_deploy { "?deploy=false" } else { "" };
+    let answer = upload(&api, &format!("{}{query}", worker.path()), &form(&prepared))?;
     if args.json {
         return output::json(&answer);
     }
@@ -91,6 +93,16 @@ pub(crate) fn run(args: &DeployArgs) -> Result<(), Error> {
         output::line(format_args!("route   {}", text(route)))?;
     }
     Ok(())
+}
+
+/// The body of an upload of what was prepared.
+pub(crate) fn form(prepared: &Prepared) -> Form {
+    Form::new(&prepared.metadata, &prepared.modules)
+}
+
+/// Uploads. Gives the server's answer.
+pub(crate) fn upload(api: &Api, path: &str, form: &Form) -> Result<Value, Error> {
+    api.upload(path, &form.content_type(), form.length(), &mut form.reader())
 }
 
 /// Uploads a worker of one module as `main` of a tenant.
@@ -109,66 +121,5 @@ pub(crate) fn one_module(
     };
     let form = Form::new(&metadata, &[module]);
     let path = format!("/v1/tenants/{tenant}/workers/main");
-    api.upload(&path, &form.content_type(), form.length(), &mut form.reader()).map(drop)
-}
-
-/// A directory with its main module named on the command line.
-fn plain(dir: &Path, main: &str) -> Result<Project, Error> {
-    let path: PathBuf =
-        Path::new(main).components().filter(|part| *part != Component::CurDir).collect();
-    let Some(name) = wrangler::slashed(&path).filter(|name| !name.is_empty()) else {
-        return Err(Error::Usage(format!("--main is `{main}`: give a path below DIR")));
-    };
-    if let Some(why) = wrangler::needs_bundling(&name) {
-        return Err(Error::Failed(why));
-    }
-    if !dir.join(&path).is_file() {
-        return Err(Error::Failed(format!("there is no file {}", dir.join(&path).display())));
-    }
-    let date = json!(bindery_wire::compat::NEWEST);
-    Ok(Project {
-        name: None,
-        main: name,
-        base: dir.to_owned(),
-        rules: Vec::new(),
-        others: true,
-        metadata: Map::from_iter([("compatibility_date".to_owned(), date)]),
-        warnings: Vec::new(),
-    })
-}
-
-/// A directory whose `wrangler` file says what it is.
-fn described(dir: &Path) -> Result<Project, Error> {
-    let files = wrangler::FILES.iter().map(|file| dir.join(file));
-    for file in files {
-        let size = match fs::metadata(&file) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(unreadable(&file, &error)),
-        };
-        if size > FILE_BYTES_MAX {
-            let why = format!("{} is larger than {FILE_BYTES_MAX} bytes", file.display());
-            return Err(Error::Failed(why));
-        }
-        let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
-        let project = Document::parse(&file, text)
-            .map_err(|problem| vec![problem])
-            .and_then(|document| wrangler::read(dir, &document));
-        return project.map_err(|lines| Error::Several {
-            heading: format!("{} can not be deployed", dir.display()),
-            lines,
-        });
-    }
-    if !dir.is_dir() {
-        return Err(Error::Failed(format!("{} is not a directory", dir.display())));
-    }
-    Err(Error::Usage(format!(
-        "{} holds no {}: name the main module with --main FILE",
-        dir.display(),
-        wrangler::FILES.join(" or ")
-    )))
-}
-
-fn unreadable(file: &Path, error: &io::Error) -> Error {
-    Error::os(format_args!("{} can not be read", file.display()), error)
+    upload(api, &path, &form).map(drop)
 }

@@ -1,8 +1,9 @@
 //! Which files of a directory are a worker's modules.
 //!
-//! Nothing is bundled: a module is uploaded as it stands, under its path from the base directory.
-//! Every file that could be a module is one, so what the main module imports is there.
+//! A module is uploaded under its path from the base directory. Every file that could be a module is
+//! one, so what the main module asks for by a name that nobody can foresee is there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use bindery_wire::limits::{MODULE_COUNT_MAX, MODULES_BYTES_MAX};
 use bindery_wire::name;
 use glob::{MatchOptions, Pattern};
 
+use super::sources::Sources;
 use crate::error::Error;
 
 /// Files and directories that are looked at.
@@ -19,7 +21,8 @@ const DEPTH_MAX: usize = 64;
 
 /// The media type of ECMAScript modules.
 pub(crate) const ES_MODULE: &str = "application/javascript+module";
-const SOURCE_MAP: &str = "application/source-map";
+/// The media type of source maps.
+pub(crate) const SOURCE_MAP: &str = "application/source-map";
 const TYPES: &[(&[&str], &str)] = &[
     (&["js", "mjs"], ES_MODULE),
     (&["txt", "html", "sql"], "text/plain"),
@@ -61,32 +64,43 @@ pub(crate) fn type_of_rule(kind: &str) -> Result<&'static str, String> {
     }
 }
 
-/// The modules of a directory: the main one, and with `others` every file that could be one.
-pub(crate) fn find(
+/// Adds every other file of a directory that could be a module.
+pub(crate) fn add_others(
     base: &Path,
-    main: &str,
     rules: &[Rule],
-    others: bool,
-) -> Result<Vec<Module>, Error> {
-    let mut found = Found { rules, modules: Vec::new(), bytes: 0, entries: 0 };
-    found.add(&base.join(main), main, ES_MODULE)?;
-    if others {
-        found.walk(base, "", main, 0)?;
-    }
-    Ok(found.modules)
+    modules: &mut Vec<Module>,
+    sources: &mut Sources,
+) -> Result<(), Error> {
+    let reached = modules.iter().map(|module| module.name.clone()).collect();
+    let bytes = modules.iter().map(|module| module.bytes.len() as u64).sum();
+    let mut found = Found { rules, reached, modules, sources, bytes, entries: 0 };
+    found.walk(base, "", 0)
+}
+
+/// The media type of a file's module by its name, if it can be one as it stands.
+pub(crate) fn type_of(name: &str, rules: &[Rule]) -> Option<&'static str> {
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    let rule = rules.iter().find(|rule| rule.pattern.matches_with(name, options));
+    rule.map(|rule| rule.content_type).or_else(|| {
+        let (_, extension) = name.rsplit_once('.')?;
+        TYPES.iter().find(|(known, _)| known.contains(&extension)).map(|(_, kind)| *kind)
+    })
 }
 
 struct Found<'a> {
     rules: &'a [Rule],
-    modules: Vec<Module>,
+    reached: BTreeSet<String>,
+    modules: &'a mut Vec<Module>,
+    sources: &'a mut Sources,
     bytes: u64,
     entries: usize,
 }
 
 impl Found<'_> {
-    fn walk(&mut self, dir: &Path, prefix: &str, main: &str, depth: usize) -> Result<(), Error> {
+    fn walk(&mut self, dir: &Path, prefix: &str, depth: usize) -> Result<(), Error> {
         let unreadable =
             |error| Error::os(format_args!("{} can not be read", dir.display()), error);
+        self.sources.dir(dir);
         let mut entries = fs::read_dir(dir)
             .and_then(|entries| entries.take(ENTRY_COUNT_MAX + 1).collect::<Result<Vec<_>, _>>())
             .map_err(unreadable)?;
@@ -107,24 +121,15 @@ impl Found<'_> {
             let (path, name) = (entry.path(), format!("{prefix}{file}"));
             // A link to a directory is not followed, so that the walk ends.
             if entry.file_type().map_err(unreadable)?.is_dir() {
-                self.walk(&path, &format!("{name}/"), main, depth + 1)?;
-            } else if name != main
+                self.walk(&path, &format!("{name}/"), depth + 1)?;
+            } else if !self.reached.contains(&name)
                 && path.is_file()
-                && let Some(content_type) = self.type_of(&name)
+                && let Some(content_type) = type_of(&name, self.rules)
             {
                 self.add(&path, &name, content_type)?;
             }
         }
         Ok(())
-    }
-
-    fn type_of(&self, name: &str) -> Option<&'static str> {
-        let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
-        let rule = self.rules.iter().find(|rule| rule.pattern.matches_with(name, options));
-        rule.map(|rule| rule.content_type).or_else(|| {
-            let (_, extension) = name.rsplit_once('.')?;
-            TYPES.iter().find(|(known, _)| known.contains(&extension)).map(|(_, kind)| *kind)
-        })
     }
 
     fn add(&mut self, path: &Path, name: &str, content_type: &'static str) -> Result<(), Error> {
@@ -149,5 +154,7 @@ impl Found<'_> {
 
 /// Whether a file or directory never holds modules of the worker.
 fn is_skipped(file: &str) -> bool {
-    file.starts_with('.') || file.starts_with("wrangler.") || file == "node_modules"
+    file.starts_with('.')
+        || file.starts_with("wrangler.")
+        || matches!(file, "node_modules" | "bindery-data")
 }

@@ -51,6 +51,11 @@ impl Form {
         format!("multipart/form-data; boundary={}", self.boundary)
     }
 
+    /// The hash of all of it.
+    pub(crate) fn hash(&self) -> ContentHash {
+        ContentHash::of(&self.bytes)
+    }
+
     /// How many bytes it has.
     pub(crate) fn length(&self) -> usize {
         self.bytes.len()

@@ -7,99 +7,18 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value as Json, json};
 
+use super::build::Build;
 use super::document::{Document, Entry, Node, Value};
+use super::keys::{self, Verdict};
 use super::modules::{self, Rule};
+use super::sources::Sources;
+use super::tsconfig::TsConfig;
 
 /// Where a worker is described, in the order in which the files are looked for.
 pub(crate) const FILES: &[&str] = &["wrangler.jsonc", "wrangler.json", "wrangler.toml"];
 
-/// Keys that are read here.
-const KNOWN: &[&str] = &[
-    "$schema",
-    "base_dir",
-    "compatibility_date",
-    "compatibility_flags",
-    "find_additional_modules",
-    "limits",
-    "main",
-    "name",
-    "no_bundle",
-    "preview_urls",
-    "previews",
-    "route",
-    "routes",
-    "rules",
-    "unsafe",
-    "vars",
-];
-
-/// Keys that change nothing here, and why.
-const WITHOUT_MEANING: &[(&str, &str)] = &[
-    ("account_id", "there are no accounts: --tenant says whose the worker is"),
-    ("alias", "nothing is bundled"),
-    ("build", "nothing is built: run the command before deploying"),
-    ("define", "nothing is bundled"),
-    ("dev", "it configures another program"),
-    ("env", "environments are not read: the top level is deployed"),
-    ("jsx_factory", "nothing is bundled"),
-    ("jsx_fragment", "nothing is bundled"),
-    ("keep_names", "nothing is bundled"),
-    ("keep_vars", "the variables of the file are deployed"),
-    ("legacy_env", "environments are not read"),
-    ("logpush", "logs are followed with `bindery tail`"),
-    ("minify", "nothing is bundled"),
-    ("observability", "logs are followed with `bindery tail`"),
-    ("placement", "there is one place"),
-    ("preserve_file_names", "names are always kept"),
-    ("send_metrics", "nothing is sent to anybody"),
-    ("tsconfig", "nothing is bundled"),
-    ("upload_source_maps", "source maps are uploaded if they are there"),
-    ("usage_model", "there is one"),
-    ("workers_dev", "the worker is reached under the server's domain"),
-];
-
-/// Keys that a later release owns.
-const NOT_YET: &[&str] = &[
-    "ai",
-    "ai_search",
-    "analytics_engine_datasets",
-    "assets",
-    "browser",
-    "cloudchamber",
-    "containers",
-    "d1_databases",
-    "data_blobs",
-    "dispatch_namespaces",
-    "durable_objects",
-    "hyperdrive",
-    "images",
-    "kv_namespaces",
-    "logfwdr",
-    "media",
-    "migrations",
-    "mtls_certificates",
-    "pipelines",
-    "queues",
-    "r2_buckets",
-    "ratelimits",
-    "secrets",
-    "secrets_store_secrets",
-    "send_email",
-    "services",
-    "site",
-    "streaming_tail_consumers",
-    "tail_consumers",
-    "text_blobs",
-    "triggers",
-    "vectorize",
-    "version_metadata",
-    "vpc_services",
-    "wasm_modules",
-    "worker_loaders",
-    "workflows",
-];
-
 /// A worker as its file describes it.
+#[derive(Default)]
 pub(crate) struct Project {
     /// The worker's name.
     pub(crate) name: Option<String>,
@@ -113,13 +32,54 @@ pub(crate) struct Project {
     pub(crate) others: bool,
     /// The `metadata` of the upload, without the main module.
     pub(crate) metadata: Map<String, Json>,
+    /// The command that makes the main module.
+    pub(crate) build: Option<Build>,
+    /// Whether modules are uploaded one by one, whatever they import.
+    pub(crate) no_bundle: bool,
+    /// What scripts are compiled with.
+    pub(crate) options: Options,
     /// What the person should know.
     pub(crate) warnings: Vec<String>,
 }
 
+/// What a file says about compiling scripts.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// Names that stand for expressions.
+    pub(crate) define: Vec<(String, String)>,
+    /// Packages that stand for others.
+    pub(crate) alias: Vec<(String, String)>,
+    /// Another `tsconfig.json`.
+    pub(crate) tsconfig: Option<String>,
+    /// The function that makes a JSX element.
+    pub(crate) jsx_factory: Option<String>,
+    /// What stands for a JSX fragment.
+    pub(crate) jsx_fragment: Option<String>,
+}
+
+impl Options {
+    /// Whether only a bundler can do what is asked.
+    pub(crate) fn is_bundlers(&self) -> bool {
+        !self.define.is_empty() || !self.alias.is_empty()
+    }
+
+    /// What `tsconfig.json` says, where these say nothing.
+    pub(crate) fn over(&self, config: TsConfig) -> TsConfig {
+        TsConfig {
+            factory: self.jsx_factory.clone().or(config.factory),
+            fragment: self.jsx_fragment.clone().or(config.fragment),
+            ..config
+        }
+    }
+}
+
 /// Reads a worker's file, which lies in `dir`.
-pub(crate) fn read(dir: &Path, document: &Document) -> Result<Project, Vec<String>> {
-    let mut reader = Reader { document, problems: Vec::new(), warnings: Vec::new() };
+pub(crate) fn read(
+    dir: &Path,
+    document: &Document,
+    sources: &mut Sources,
+) -> Result<Project, Vec<String>> {
+    let mut reader = Reader { document, sources, problems: Vec::new(), warnings: Vec::new() };
     let project = reader.project(dir);
     match project {
         Some(project) if reader.problems.is_empty() => {
@@ -132,21 +92,9 @@ pub(crate) fn read(dir: &Path, document: &Document) -> Result<Project, Vec<Strin
     }
 }
 
-/// Why a main module can not be uploaded as it stands, if so.
-pub(crate) fn needs_bundling(main: &str) -> Option<String> {
-    let extension = Path::new(main).extension().and_then(|extension| extension.to_str());
-    let bundled = matches!(extension, Some("ts" | "mts" | "cts" | "tsx" | "jsx"));
-    bundled.then(|| {
-        format!(
-            "`{main}` must be bundled first, for example with \
-             `npx wrangler deploy --dry-run --outdir dist`; then deploy the result with \
-             `bindery deploy dist --main FILE`"
-        )
-    })
-}
-
 struct Reader<'a> {
     document: &'a Document,
+    sources: &'a mut Sources,
     problems: Vec<(usize, String)>,
     warnings: Vec<String>,
 }
@@ -163,21 +111,43 @@ impl Reader<'_> {
         let name = self.text(root, "name");
         let others = self.flag(root, "find_additional_modules").unwrap_or(true);
         let rules = self.rules(root);
-        let (base, main) = self.main(root, dir)?;
-        Some(Project { name, main, base, rules, others, metadata, warnings: Vec::new() })
+        let no_bundle = self.flag(root, "no_bundle").unwrap_or(false);
+        let build = self.build(root);
+        let options = self.options(root);
+        let (base, main) = self.main(root, dir, build.is_some())?;
+        let warnings = Vec::new();
+        Some(Project {
+            name,
+            main,
+            base,
+            rules,
+            others,
+            metadata,
+            build,
+            no_bundle,
+            options,
+            warnings,
+        })
     }
 
     fn check_keys(&mut self, root: &Node) {
         for Entry { key, at, node } in root.entries() {
-            if KNOWN.contains(&key.as_str()) {
-                continue;
+            match keys::judge(key) {
+                Verdict::Known => self.check_inner(key, node),
+                Verdict::WithoutMeaning(why) => {
+                    self.warnings.push(self.document.at(*at, format!("`{key}` is ignored: {why}")));
+                }
+                Verdict::NotYet if node.is_empty() => {}
+                Verdict::NotYet => self.problem(*at, format!("{key} is not supported yet")),
+                Verdict::Unknown(why) => self.problem(*at, why),
             }
-            if let Some((_, why)) = WITHOUT_MEANING.iter().find(|(name, _)| name == key) {
-                self.warnings.push(self.document.at(*at, format!("`{key}` is ignored: {why}")));
-            } else if !NOT_YET.contains(&key.as_str()) {
-                self.problem(*at, format!("`{key}` is not a known key"));
-            } else if !node.is_empty() {
-                self.problem(*at, format!("{key} is not supported yet"));
+        }
+    }
+
+    fn check_inner(&mut self, table: &str, node: &Node) {
+        for Entry { key, at, .. } in node.entries() {
+            if let Some(why) = keys::judge_inner(table, key) {
+                self.problem(*at, why);
             }
         }
     }
@@ -245,15 +215,11 @@ impl Reader<'_> {
     }
 
     fn unsafe_metadata(&mut self, root: &Node, metadata: &mut Map<String, Json>) {
-        for Entry { key, at, node } in self.table(root, "unsafe") {
-            match key.as_str() {
-                "bindings" => {}
-                "metadata" => {
-                    for entry in node.entries() {
-                        metadata.entry(entry.key.clone()).or_insert_with(|| entry.node.to_json());
-                    }
+        for Entry { key, node, .. } in self.table(root, "unsafe") {
+            if key == "metadata" {
+                for entry in node.entries() {
+                    metadata.entry(entry.key.clone()).or_insert_with(|| entry.node.to_json());
                 }
-                _ => self.problem(*at, format!("`unsafe.{key}` is not a known key")),
             }
         }
     }
@@ -297,8 +263,54 @@ impl Reader<'_> {
         rules
     }
 
+    fn build(&mut self, root: &Node) -> Option<Build> {
+        let table = &root.get("build")?.node;
+        self.table(root, "build");
+        let command = self.text(table, "command")?;
+        let watched = match table.get("watch_dir").map(|entry| &entry.node) {
+            Some(Node { value: Value::List(items), .. }) => items.iter().collect(),
+            Some(node) => vec![node],
+            None => Vec::new(),
+        };
+        let mut dirs = Vec::new();
+        for node in watched {
+            match &node.value {
+                Value::Text(dir) => dirs.push(dir.clone()),
+                _ => {
+                    self.problem(node.at, "`build.watch_dir` must be a string or an array of them")
+                }
+            }
+        }
+        if dirs.is_empty() {
+            dirs.push("src".to_owned());
+        }
+        Some(Build { command, cwd: self.text(table, "cwd"), watched: dirs })
+    }
+
+    fn options(&mut self, root: &Node) -> Options {
+        Options {
+            define: self.texts(root, "define"),
+            alias: self.texts(root, "alias"),
+            tsconfig: self.text(root, "tsconfig"),
+            jsx_factory: self.text(root, "jsx_factory"),
+            jsx_fragment: self.text(root, "jsx_fragment"),
+        }
+    }
+
+    /// A table of strings.
+    fn texts(&mut self, root: &Node, key: &str) -> Vec<(String, String)> {
+        let mut texts = Vec::new();
+        for Entry { key: name, at, node } in self.table(root, key) {
+            match &node.value {
+                Value::Text(text) => texts.push((name.clone(), text.clone())),
+                _ => self.problem(*at, format!("`{key}.{name}` must be a string")),
+            }
+        }
+        texts
+    }
+
     /// The base directory, and the main module's path from it.
-    fn main(&mut self, root: &Node, dir: &Path) -> Option<(PathBuf, String)> {
+    fn main(&mut self, root: &Node, dir: &Path, is_made: bool) -> Option<(PathBuf, String)> {
         let Some(main) = self.text(root, "main") else {
             if root.get("main").is_none() {
                 self.problem(root.at, "there is no `main`: name the worker's main module");
@@ -306,10 +318,6 @@ impl Reader<'_> {
             return None;
         };
         let at = root.get("main").map_or(root.at, |entry| entry.at);
-        if let Some(why) = needs_bundling(&main) {
-            self.problem(at, why);
-            return None;
-        }
         let main = plain_path(&main);
         let base = match self.text(root, "base_dir") {
             Some(base) => plain_path(&base),
@@ -319,7 +327,10 @@ impl Reader<'_> {
             self.problem(at, "`main` does not lie in `base_dir`");
             return None;
         };
-        if !dir.join(&main).is_file() {
+        if !is_made {
+            self.sources.file(&dir.join(&main));
+        }
+        if !is_made && !dir.join(&main).is_file() {
             self.problem(at, format!("there is no file `{}`", main.display()));
             return None;
         }

@@ -1,7 +1,9 @@
 //! `bindery tail`: follows what happens in a tenant's workers.
 
-mod show;
+pub(crate) mod show;
 mod sse;
+
+pub(crate) use sse::Events;
 
 use std::sync::mpsc;
 use std::thread;
@@ -15,7 +17,7 @@ use crate::config::ClientArgs;
 use crate::error::Error;
 use crate::interrupt;
 use crate::output;
-use sse::{Event, Events};
+use sse::Event;
 
 /// Between two attempts to reach a server that went away, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
