@@ -60,7 +60,7 @@ impl Data {
 
     /// Starts one whose workers may reach the loopback.
     pub(crate) fn serve_with_private_egress(&self) -> Result<Bindery> {
-        Bindery::start(self.0.path(), "", &["--allow-private-egress"])
+        Bindery::start(self.0.path(), CONFIG, &["--allow-private-egress"])
     }
 
     /// Starts one that has no blank isolates waiting.
