@@ -80,6 +80,17 @@ fn a_list_is_read_page_by_page_and_printed_as_a_table() {
 }
 
 #[test]
+fn the_audit_log_of_a_deleted_tenant_is_read_from_everybodys() {
+    let absent = r#"{"error":{"code":"NOT_FOUND","message":"no such tenant","requestId":"r"}}"#;
+    let kept = r#"{"entries":[{"who":"operator","outcome":"done"}],"cursor":null}"#;
+    let api = Fake::answering(&[("404 Not Found", absent), ("200 OK", kept)]);
+    let stdout = Program::new().api(api.url()).run(&["audit", "acme", "--limit", "5"]).ok();
+    assert_eq!(api.asked().line, "GET /v1/tenants/acme/audit?limit=5");
+    assert_eq!(api.asked().line, "GET /v1/audit?tenant=acme&limit=5");
+    assert!(stdout.contains("operator"), "{stdout}");
+}
+
+#[test]
 fn a_rollback_deploys_what_served_before() {
     let shown = r#"{"name":"main","version":"ver_c","deployments":[
         {"version":"ver_c"},{"version":"ver_c"},{"version":"ver_b"},{"version":"ver_a"}]}"#;

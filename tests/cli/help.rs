@@ -23,6 +23,7 @@ golden! {
     tail_has_its_help: "tail" => "tail";
     tenants_has_its_help: "tenants" => "tenants";
     tenants_put_has_its_help: "tenants" "put" => "tenants-put";
+    audit_has_its_help: "audit" => "audit";
     versions_has_its_help: "versions" => "versions";
     secrets_has_its_help: "secrets" => "secrets";
     secrets_put_has_its_help: "secrets" "put" => "secrets-put";

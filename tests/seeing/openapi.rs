@@ -215,6 +215,9 @@ async fn workers(api: &mut Api, tenant: &str) {
         api.check(&record, one, "a record that is followed");
     }
     api.call("GET", &format!("{tenant}/logs"), None).await;
+    api.call("GET", &format!("{tenant}/usage"), None).await;
+    api.call("GET", &format!("{tenant}/audit"), None).await;
+    api.call("GET", "/v1/audit?limit=1", None).await;
     api.call("GET", &format!("{tenant}/workers?limit=1"), None).await;
     api.call("GET", &worker, None).await;
     api.call("GET", &format!("{worker}/versions"), None).await;

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use bindery_dispatcher::config::{Cidr, Config, Token as OperatorToken};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::error::Error;
 
@@ -109,6 +109,14 @@ fn is_loopback(api: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// How a server's log is written: lines for people, or one JSON object a line. Documentation of the
+/// variants would turn the whole help text into its long form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
 /// What `serve` is told on the command line.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
@@ -154,6 +162,9 @@ pub(crate) struct ServeArgs {
         default_value = "info"
     )]
     pub(crate) log: String,
+    /// How the log is written: lines for people, or one JSON object a line
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
     /// Drain and end when stdin is closed: for a program that starts a server of its own
     #[arg(long, hide = true)]
     pub(crate) until_stdin_closes: bool,

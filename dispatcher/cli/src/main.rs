@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod audit;
 mod bench;
 mod capabilities;
 mod config;
@@ -68,6 +69,9 @@ enum Command {
     /// Secrets of a worker
     #[command(after_help = secrets::EXAMPLES)]
     Secrets(secrets::SecretsArgs),
+    /// Who asked for which change
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::AuditArgs),
     /// Limits, defaults, bindings and compatibility dates of this build
     #[command(after_help = capabilities::EXAMPLES)]
     Capabilities(capabilities::CapabilitiesArgs),
@@ -109,6 +113,7 @@ impl Command {
             Self::Tenants(args) => tenants::run(&args),
             Self::Versions(args) => versions::run(&args),
             Self::Secrets(args) => secrets::run(&args),
+            Self::Audit(args) => audit::run(&args),
             Self::Capabilities(args) => capabilities::run(&args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Bench(command) => bench::run(&command),

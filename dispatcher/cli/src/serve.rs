@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::ServeArgs;
+use crate::config::{LogFormat, ServeArgs};
 use crate::error::Error;
 use crate::output;
 
@@ -19,7 +19,7 @@ Examples:
   bindery serve
       workers at http://TENANT.localhost:8787, the admin API at http://127.0.0.1:8788
   bindery serve --data /var/lib/bindery --listen 0.0.0.0:80 --domain workers.example.com
-  bindery serve --config bindery.toml --log warn
+  bindery serve --config bindery.toml --log warn --log-format json
 
 The operator's token is taken from BINDERY_TOKEN, else made at the first start and kept in
 DIR/operator.token. When both ports accept, one line `ready listen=ADDR admin=ADDR` is printed.
@@ -30,11 +30,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Error> {
     let config = args.config()?;
     let filter = EnvFilter::try_new(&args.log)
         .map_err(|error| Error::Usage(format!("--log is not a filter: {error}")))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(output::watched())
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match args.log_format {
+        LogFormat::Text => log.with_ansi(output::watched()).init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        }
+    }
     // Cordons are this very program.
     let program = std::env::current_exe();
     let program = program.map_err(|error| Error::os("this program is not found", error))?;

@@ -35,6 +35,10 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// The id of the request, for those who handle it.
+#[derive(Clone, Debug)]
+pub(super) struct Named(pub(super) String);
+
 /// A JSON body.
 pub(super) fn json(body: impl Serialize) -> Answer {
     Ok(Json(body).into_response())
@@ -46,8 +50,13 @@ pub(super) fn done() -> Answer {
 }
 
 /// Puts the request's id on every response, writes the body of a failure, and counts.
-pub(super) async fn finish(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+pub(super) async fn finish(
+    State(admin): State<Admin>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId(OsRng.next_u64()).to_string();
+    request.extensions_mut().insert(Named(id.clone()));
     let mut response = next.run(request).await;
     if let Some(Refusal(problem)) = response.extensions_mut().remove::<Refusal>() {
         if problem.code == Code::Internal {

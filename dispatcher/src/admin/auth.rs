@@ -10,9 +10,10 @@ use http::{HeaderMap, Method, header};
 
 use super::Admin;
 use super::answer::Refusal;
+use super::audit;
 use super::call::{self, Scope};
 use crate::problem::{Code, Problem};
-use crate::registry;
+use crate::registry::{self, Registry};
 
 /// Who makes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +24,14 @@ pub(super) enum Caller {
     Tenant(TenantId),
 }
 
+/// The name of who makes a call, for the audit log.
+#[derive(Clone, Debug)]
+pub(super) struct Who(pub(super) String);
+
 /// Lets a call through to whom it is open, and tells it who makes it.
 pub(super) async fn guard(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     match admitted(&admin, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => audit::observed(&admin, request, next).await,
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -39,13 +44,14 @@ async fn admitted(admin: &Admin, request: Request) -> Result<Request, Refusal> {
         return Ok(request);
     }
     let (mut parts, body) = request.into_parts();
-    let caller = caller(admin, &parts.headers).await?;
+    let (caller, who) = caller(admin, &parts.headers).await?;
     if let Caller::Tenant(tenant) = caller
         && !may(admin, &mut parts, scope, tenant).await?
     {
         return Err(Problem::new(Code::Forbidden, "the token does not reach this").into());
     }
     parts.extensions.insert(caller);
+    parts.extensions.insert(who);
     Ok(Request::from_parts(parts, body))
 }
 
@@ -54,7 +60,7 @@ fn method(method: &Method) -> &str {
     if method == Method::HEAD { "GET" } else { method.as_str() }
 }
 
-async fn caller(admin: &Admin, headers: &HeaderMap) -> Result<Caller, Refusal> {
+async fn caller(admin: &Admin, headers: &HeaderMap) -> Result<(Caller, Who), Refusal> {
     let header = headers.get(header::AUTHORIZATION).and_then(|h| h.to_str().ok());
     let token = header.and_then(|header| {
         let (scheme, token) = header.split_once(' ')?;
@@ -63,10 +69,11 @@ async fn caller(admin: &Admin, headers: &HeaderMap) -> Result<Caller, Refusal> {
     let unauthorized = || Problem::new(Code::Unauthorized, "a valid bearer token is needed");
     let token = token.ok_or_else(unauthorized)?;
     if admin.parts.operator.is(token) {
-        return Ok(Caller::Operator);
+        return Ok((Caller::Operator, Who("operator".into())));
     }
     let owner = admin.parts.registry.token_owner(token).await?;
-    Ok(Caller::Tenant(owner.ok_or_else(unauthorized)?))
+    let owner = owner.ok_or_else(unauthorized)?;
+    Ok((Caller::Tenant(owner), Who(format!("token {}", Registry::token_id(token)))))
 }
 
 /// Whether a tenant's token reaches a call: the tenant named by its path must be the token's.

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use bindery_wire::limits::REQUEST_BYTES_MAX;
 
-use super::{Admin, capabilities, domains, health, logs, openapi, secrets, tenants, tokens};
+use super::{Admin, audit, capabilities, domains, health, logs, openapi, secrets, tenants, tokens};
 use super::{upload, usage, workers};
 
 /// Who may make a call.
@@ -93,6 +93,7 @@ const SECRETS: &str = "/v1/tenants/{t}/workers/{w}/secrets";
 const SECRET: &str = "/v1/tenants/{t}/workers/{w}/secrets/{name}";
 const LOGS: &str = "/v1/tenants/{t}/logs";
 const USAGE: &str = "/v1/tenants/{t}/usage";
+const AUDIT: &str = "/v1/tenants/{t}/audit";
 const PAGE: &[&str] = &["limit", "cursor"];
 
 /// Every call.
@@ -119,6 +120,14 @@ pub(super) const CALLS: &[Call] = &[
         || get(capabilities::show),
     )
     .gives("Capabilities"),
+    call(
+        ("GET", "/v1/audit"),
+        Scope::Operator,
+        &["tenant", "limit", "cursor"],
+        (200, "Who asked for which change, the newest first; of one tenant, also a deleted one."),
+        || get(audit::list),
+    )
+    .gives("Entries"),
     call(
         ("GET", "/v1/tenants"),
         Scope::Operator,
@@ -192,6 +201,14 @@ pub(super) const CALLS: &[Call] = &[
         || get(usage::read),
     )
     .gives("Usage"),
+    call(
+        ("GET", AUDIT),
+        Scope::Tenant,
+        PAGE,
+        (200, "Who asked for which change of a tenant."),
+        || get(audit::list_own),
+    )
+    .gives("Entries"),
     call(
         ("GET", WORKERS),
         Scope::Tenant,

@@ -6,6 +6,7 @@
 //! on purpose: rules about what is stored (see `registry`).
 
 mod answer;
+mod audit;
 mod auth;
 mod call;
 mod capabilities;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use axum::{Router, middleware};
 use tokio::sync::watch;
 
+use crate::audit::Audit;
 use crate::limit;
 use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
@@ -57,6 +59,8 @@ pub struct Parts {
     pub registry: Registry,
     /// Knows the operator.
     pub operator: Operator,
+    /// Who asked for which change.
+    pub audit: Audit,
     /// What tenants see of their events.
     pub tail: Tail,
     /// What tenants used.

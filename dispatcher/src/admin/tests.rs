@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use bindery_storage::key::{Key, Space};
 use bindery_storage::memory::Memory;
+use bindery_wire::TenantId;
 use bindery_wire::log::{Level, Record};
 use bindery_wire::manifest::Binding;
 use http::{Request, Response, header};
@@ -69,6 +71,7 @@ impl Api {
         let parts = Parts {
             registry: fixture.registry.clone(),
             operator,
+            audit: Audit::new(fixture.engine.clone(), fixture.clock.clone()),
             tail: tail.clone(),
             usage: usage.clone(),
             measured: Arc::new(NoFigures),
@@ -619,4 +622,72 @@ async fn figures_have_bounded_labels() {
     let text = String::from_utf8(bytes.into()).expect("text");
     assert!(text.contains("# TYPE bindery_isolates gauge\nbindery_isolates 2\n"), "{text}");
     assert!(text.contains("bindery_admin_answers_total{class=\"4xx\"} 1\n"), "{text}");
+}
+
+/// The entries of a list, each as who, method, path and outcome.
+fn told(list: &Value) -> Vec<String> {
+    let entries = list["entries"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let one = |e: &Value| {
+        let who = text(&e["who"]);
+        let who = if who.starts_with("token ") { "token" } else { &who };
+        format!("{who} {} {} {}", text(&e["method"]), text(&e["path"]), text(&e["outcome"]))
+    };
+    entries.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn every_change_is_told_with_who_asked_for_it_and_what_became_of_it() {
+    let api = Api::new().await;
+    let worker = "/v1/tenants/acme/workers/main";
+    api.done(&format!("PUT {worker}"), hello(json!({}))).await;
+    let token = api.token("acme").await;
+    api.send(&token, &format!("PUT {worker}/secrets/KEY"), r#"{"text":"hush"}"#).await;
+    api.send(&token, &format!("PUT {worker}/secrets/1K"), r#"{"text":"hush"}"#).await;
+    api.send(&token, &format!("DELETE {worker}/secrets/NONE"), "").await;
+    api.done(&format!("GET {worker}"), "").await;
+    let expected = [
+        format!("token DELETE {worker}/secrets/NONE NOT_FOUND"),
+        format!("token PUT {worker}/secrets/1K INVALID"),
+        format!("token PUT {worker}/secrets/KEY done"),
+        "operator POST /v1/tenants/acme/tokens done".to_owned(),
+        format!("operator PUT {worker} done"),
+    ];
+    let own = api.send(&token, "GET /v1/tenants/acme/audit", "").await;
+    assert_eq!(told(&own.body), expected);
+    let all = api.done("GET /v1/audit", "").await;
+    assert_eq!(told(&all), expected);
+    let text = all.to_string();
+    assert!(!text.contains("hush") && !text.contains(&token), "{text}");
+    let id = api.done("GET /v1/tenants/acme/tokens", "").await["tokens"][0]["id"].clone();
+    let who = format!("token {}", id.as_str().expect("an id"));
+    assert_eq!(all["entries"][0]["who"], who);
+    assert!(all["entries"][0]["request"].as_str().is_some_and(|id| id.starts_with("req_")));
+    assert_eq!(api.send(&token, "GET /v1/audit", "").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_tenants_entries_go_with_it_and_the_operator_keeps_them() {
+    let api = Api::new().await;
+    for name in ["acme", "other"] {
+        api.done(&format!("PUT /v1/tenants/{name}"), "").await;
+    }
+    assert_eq!(api.operator("DELETE /v1/tenants/acme", "").await.status, 204);
+    let own = Key::new(Space::TenantAudit).tenant(TenantId(1)).range();
+    assert_eq!(api.fixture.engine.scan(own, 9).await.expect("scanned"), []);
+    api.done("PUT /v1/tenants/acme", "").await;
+    let put = "operator PUT /v1/tenants/acme done";
+    assert_eq!(told(&api.done("GET /v1/tenants/acme/audit", "").await), [put]);
+    let kept = api.done("GET /v1/audit?tenant=acme", "").await;
+    assert_eq!(told(&kept), [put, "operator DELETE /v1/tenants/acme done", put]);
+    let mut seen = Vec::new();
+    let mut call = "GET /v1/audit?tenant=acme&limit=2".to_owned();
+    for _ in 0..5 {
+        let page = api.done(&call, "").await;
+        seen.extend(told(&page));
+        let Some(cursor) = page["cursor"].as_str() else { break };
+        call = format!("GET /v1/audit?tenant=acme&limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, told(&kept));
+    assert_eq!(api.operator("GET /v1/audit?cursor=x", "").await.status, 422);
 }

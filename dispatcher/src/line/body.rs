@@ -254,7 +254,7 @@ pub(super) struct Metered {
 }
 
 impl Metered {
-    pub(super) fn new(from: Upload, meter: &Arc<Meter>) -> Upload {
+    pub(super) fn upload(from: Upload, meter: &Arc<Meter>) -> Upload {
         Box::pin(Self { from, meter: meter.clone() })
     }
 }

@@ -242,7 +242,7 @@ impl Line {
                 // A request's body has no encoding that its sender knows of.
                 let (from, length) = take_unread(bodies, event, body)?;
                 let length = length.filter(|_| matches!(from, Unread::Plain(_)));
-                let from = Metered::new(from.decoded(), &self.host.meter);
+                let from = Metered::upload(from.decoded(), &self.host.meter);
                 RequestBody::Stream { from, length }
             }
             Body::Stream { body, length } => {

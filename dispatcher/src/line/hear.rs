@@ -115,7 +115,7 @@ impl Line {
             Body::Passed { body } => {
                 let (from, length) = take_unread(bodies, head.event, body)?;
                 let (from, is_as_sent) = from.under(head.headers);
-                let from = Metered::new(from, &self.host.meter);
+                let from = Metered::upload(from, &self.host.meter);
                 (ReplyBody::Passed { from, length: length.filter(|_| is_as_sent) }, None)
             }
             Body::Stream { body, length } => {

@@ -9,6 +9,7 @@ use bindery_wire::TenantId;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Error, Inner, Result};
+use crate::audit::Cause;
 
 /// Few enough to be small, enough that tenants hardly wait for each other.
 const LOCK_COUNT: usize = 1024;
@@ -104,10 +105,11 @@ impl<'a> Edit<'a> {
 
     async fn finish(&mut self, stale: Stale<'_>) -> Result<()> {
         self.check(self.inner.tenants.unchanged(self.id, &self.before));
-        let batch = Batch {
-            checks: std::mem::take(&mut self.checks),
-            writes: std::mem::take(&mut self.writes),
-        };
+        let cause = Cause::current();
+        // First, so that a deleted tenant's own entries go with it.
+        let mut writes = cause.as_ref().map_or_else(Vec::new, |cause| cause.writes(self.id));
+        writes.append(&mut self.writes);
+        let batch = Batch { checks: std::mem::take(&mut self.checks), writes };
         let committed = self.inner.parts.engine.commit(batch).await;
         // After an error it is not known whether the batch was applied.
         self.inner.cache.expire(&self.before.name);
@@ -117,6 +119,9 @@ impl<'a> Edit<'a> {
             Ok(())
         };
         done(committed?)?;
+        if let Some(cause) = cause {
+            cause.written();
+        }
         routed?;
         let changed = &self.inner.parts.changed;
         match stale {

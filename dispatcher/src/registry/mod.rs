@@ -43,6 +43,7 @@ use bindery_storage::tables::{
 };
 use bindery_wire::Limits;
 
+use crate::audit::Cause;
 use crate::clock::Clock;
 use crate::tasks::Tasks;
 
@@ -154,6 +155,7 @@ impl Registry {
         change: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = tokio::sync::oneshot::channel();
+        let change = Cause::within(Cause::current(), change);
         self.0.parts.tasks.spawn("registry change", async move {
             // Nobody waits for the answer if the client has gone.
             let _ = answer.send(change.await);

@@ -76,6 +76,11 @@ impl Registry {
         .await
     }
 
+    /// The id of a token.
+    pub fn token_id(token: &str) -> String {
+        id(&digest(token))
+    }
+
     /// Whose token this is.
     pub async fn token_owner(&self, token: &str) -> Result<Option<TenantId>> {
         let number = token.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));

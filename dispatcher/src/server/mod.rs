@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::admin;
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
@@ -124,6 +125,7 @@ impl Server {
         let usage = Usage::new(engine.clone(), clock.clone());
         let egress = setup::egress(config, &fronts, &clock).map_err(Error::Certificates)?;
         let outbound = Arc::new(Outbound::new(egress.clone()));
+        let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
             cordons,
@@ -165,6 +167,7 @@ impl Server {
         let parts = admin::Parts {
             registry: registry.clone(),
             operator: Operator::open(config.operator_token.as_ref(), &config.data)?,
+            audit,
             tail: tail.clone(),
             usage: usage.clone(),
             measured: Arc::new(figures),

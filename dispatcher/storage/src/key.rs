@@ -52,6 +52,10 @@ spaces! {
     Content = 0x0c,
     /// What a tenant used, by hour and figure.
     Usage = 0x0d,
+    /// Changes that were asked for, the newest first.
+    Audit = 0x0e,
+    /// The same of one tenant.
+    TenantAudit = 0x0f,
     /// Routes of the version of a worker that serves.
     Route = 0x10,
 }
@@ -178,11 +182,10 @@ mod tests {
     }
 
     fn has_tenant(space: Space) -> bool {
-        use Space::{
-            Content, Deployment, Domain, Route, Secret, Tenant, Token, Usage, Version, Worker,
-        };
+        use Space::{Content, Deployment, Domain, Route, Secret, Tenant, Token};
+        use Space::{TenantAudit, Usage, Version, Worker};
         let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
-        own || matches!(space, Domain | Content | Usage | Route)
+        own || matches!(space, Domain | Content | Usage | Route | TenantAudit)
     }
 
     #[test]
@@ -220,6 +223,8 @@ mod tests {
             TenantCounter 0b
             Content 0c000000000000002f[32 x ab]0000000000000102
             Usage 0d000000000000002f000000000000010268656c6c6f
+            Audit 0e000000000000002f
+            TenantAudit 0f000000000000002f0000000000000102
             Route 10000000000000002f68656c6c6f
         "#]]
         .assert_eq(&lines);

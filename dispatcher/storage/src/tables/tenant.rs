@@ -127,7 +127,7 @@ impl Tenants {
     /// Removes the tenant, its name and every row of its own but its contents, which can be too
     /// many for one commit. They, and rows outside its prefix (host names), are removed apart.
     pub fn delete(&self, id: TenantId, name: &str) -> Vec<Write> {
-        const OWN: [Space; 8] = [
+        const OWN: [Space; 9] = [
             Space::Worker,
             Space::Version,
             Space::Deployment,
@@ -136,6 +136,7 @@ impl Tenants {
             Space::Domain,
             Space::Usage,
             Space::Route,
+            Space::TenantAudit,
         ];
         let mut writes =
             vec![Write::Delete { key: key(id) }, Write::Delete { key: name_key(name) }];
