@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::host::{Answer, Host, Worker};
+use crate::host::{Answer, Host, SOON, Worker, moment, within};
 
 /// A server, its description, and the calls that were made.
 struct Api {
@@ -215,7 +215,7 @@ async fn workers(api: &mut Api, tenant: &str) {
         api.check(&record, one, "a record that is followed");
     }
     api.call("GET", &format!("{tenant}/logs"), None).await;
-    api.call("GET", &format!("{tenant}/usage"), None).await;
+    hours(api, tenant).await;
     api.call("GET", &format!("{tenant}/audit"), None).await;
     api.call("GET", "/v1/audit?limit=1", None).await;
     api.call("GET", &format!("{tenant}/workers?limit=1"), None).await;
@@ -228,4 +228,14 @@ async fn workers(api: &mut Api, tenant: &str) {
     api.call("GET", &format!("{worker}/secrets"), None).await;
     api.call("DELETE", &secret, None).await;
     api.call("DELETE", &format!("{worker}?force=true"), None).await;
+}
+
+/// Asks for what was used until there is something.
+async fn hours(api: &mut Api, tenant: &str) {
+    let written = async {
+        while api.call("GET", &format!("{tenant}/usage"), None).await["usage"] == json!([]) {
+            moment().await;
+        }
+    };
+    within(SOON, "a written hour", written).await;
 }

@@ -60,3 +60,32 @@ async fn a_request_without_a_valid_trace_gets_one_of_its_own_which_the_worker_do
     assert!(!traces.contains(&"0".repeat(32)));
     host.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_a_worker_makes_is_the_next_step_of_the_same_trace() {
+    let host = Host::new().start().await;
+    let seen = "export default { fetch(request) { \
+        return new Response(request.headers.get('traceparent')); } };";
+    host.deploy("demo", &Worker::new(seen).name("seen")).await;
+    let asks = "export default { async fetch(request) { \
+        const own = request.headers.get('x-own'); \
+        const headers = own === null ? {} : { TraceParent: own }; \
+        return fetch('http://any.example/', { headers }); } };";
+    let outbound = serde_json::json!({ "service": "seen" });
+    host.deploy("demo", &Worker::new(asks).metadata("outbound", outbound)).await;
+    let sent = format!("00-{ID}-00f067aa0ba902b7-00");
+    let ask = || host.request("demo", "GET", "/").header("traceparent", &sent);
+    let first = ask().send().await.expect_status(200).text();
+    let second = ask().send().await.expect_status(200).text();
+    for got in [&first, &second] {
+        assert!(got.starts_with(&format!("00-{ID}-")) && got.ends_with("-00"), "{got}");
+        assert_eq!(got.len(), sent.len());
+    }
+    assert!(first != sent && second != sent && first != second, "{first} {second}");
+    let own = format!("00-{}-00f067aa0ba902b7-01", "ab".repeat(16));
+    assert_eq!(ask().header("x-own", &own).send().await.text(), own);
+    let is = |record: &Value| record["worker"] == "seen" && record["kind"] == "outcome";
+    let records = host.logs_until("demo", is).await;
+    assert_eq!(records.last().expect("an outcome")["traceId"], ID);
+    host.shutdown().await;
+}

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bindery_wire::flat;
 use bindery_wire::frame::{self, BODY_INLINE_BYTES_MAX, Body, Down, Operation, Outgoing};
 use bindery_wire::limits::{CALL_COUNT_MAX, HEADERS_BYTES_MAX, URL_BYTES_MAX};
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
 use super::{About, Cut, Line, RequestId, Table, Upload, Violation};
 use crate::code::{Code, Slot};
-use crate::trace::Trace;
+use crate::trace::{Span, TRACEPARENT, Trace};
 
 /// Bytes of a method; those that HTTP knows are shorter.
 const METHOD_BYTES_MAX: usize = 64;
@@ -147,9 +148,25 @@ pub(super) struct Calling {
     _cancel: oneshot::Sender<()>,
 }
 
+/// A worker's headers, with the trace that its request belongs to unless it names one itself.
+fn traced(headers: &[u8], trace: Trace) -> Bytes {
+    // What can not be read is left for whoever refuses it.
+    let named = flat::parse(headers).map_or(true, |parsed| {
+        parsed.iter().any(|(name, _)| name.eq_ignore_ascii_case(TRACEPARENT.as_bytes()))
+    });
+    if named {
+        return Bytes::copy_from_slice(headers);
+    }
+    let value = trace.outgoing(Span::random());
+    let mut all = Vec::with_capacity(headers.len() + TRACEPARENT.len() + value.len() + 2);
+    all.extend_from_slice(headers);
+    flat::push(&mut all, TRACEPARENT.as_bytes(), value.as_bytes());
+    all.into()
+}
+
 /// Whether flat headers have this content-encoding.
 fn names(headers: &[u8], encoding: &[u8]) -> bool {
-    let parsed = bindery_wire::flat::parse(headers).unwrap_or_default();
+    let parsed = flat::parse(headers).unwrap_or_default();
     parsed.iter().any(|(name, value)| {
         name.eq_ignore_ascii_case(b"content-encoding") && value.eq_ignore_ascii_case(encoding)
     })
@@ -207,7 +224,7 @@ impl Line {
             redirects_max: left,
             method: method.into(),
             url: url.into(),
-            headers: Bytes::copy_from_slice(headers),
+            headers: traced(headers, trace),
             follow,
             body,
         });

@@ -15,17 +15,16 @@ use crate::egress::{
     BoxError, Egress, Error, Incoming, IncomingBody, Outgoing, OutgoingBody, Redirect,
 };
 use crate::line::{self, Call, Fetched, FetchedBody, Refused, RequestBody};
-use crate::trace::{Span, TRACEPARENT, Trace};
 
 /// Sends a request and waits for the head of its response. Cancel-safe.
 pub(super) async fn fetch(egress: &Egress, call: Call) -> Result<Fetched, Refused> {
-    let Call { code, trace, method, url, headers, follow, body, redirects_max, .. } = call;
+    let Call { code, method, url, headers, follow, body, redirects_max, .. } = call;
     let method = Method::from_bytes(method.as_bytes());
     let method = method.map_err(|_| wrong("Invalid HTTP method string."))?;
     let head = method == Method::HEAD;
     let outgoing = Outgoing {
         tenant: code.tenant,
-        headers: outgoing_headers(&headers, trace)?,
+        headers: outgoing_headers(&headers)?,
         body: outgoing_body(body),
         method,
         url: url.into(),
@@ -39,18 +38,14 @@ pub(super) async fn fetch(egress: &Egress, call: Call) -> Result<Fetched, Refuse
     }
 }
 
-/// What the worker set, without what is the host's to say. One that names no trace goes out as a
-/// step of the event's.
-fn outgoing_headers(flat: &Bytes, trace: Trace) -> Result<HeaderMap, Refused> {
+/// What the worker set, without what is the host's to say.
+fn outgoing_headers(flat: &Bytes) -> Result<HeaderMap, Refused> {
     let parsed = flat::parse(flat).map_err(|error| wrong(format!("request headers: {error}")))?;
     let mut headers = HeaderMap::with_capacity(parsed.len() + 2);
     for (name, value) in parsed {
         let Some(name) = super::passes(name)? else { continue };
         let value = HeaderValue::from_maybe_shared(flat.slice_ref(value));
         headers.append(name, value.map_err(|_| wrong("Invalid header value."))?);
-    }
-    if !headers.contains_key(TRACEPARENT) {
-        headers.insert(TRACEPARENT, trace.outgoing(Span::random()));
     }
     Ok(headers)
 }
