@@ -16,6 +16,7 @@ pub mod placement;
 pub mod problem;
 pub mod registry;
 pub mod server;
+pub mod source_map;
 pub mod tail;
 pub mod tasks;
 pub mod trace;

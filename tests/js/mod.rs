@@ -7,6 +7,7 @@ mod events;
 mod logs;
 mod modules;
 mod ops;
+mod positions;
 mod startup;
 
 use crate::host::{Host, Worker};

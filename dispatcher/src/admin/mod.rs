@@ -38,6 +38,7 @@ use tokio::sync::watch;
 use crate::limit;
 use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
+use crate::source_map::SourceMaps;
 use crate::tail::Tail;
 use crate::usage::Usage;
 use call::{CALLS, Call};
@@ -75,6 +76,7 @@ type Admin = Arc<State>;
 
 struct State {
     parts: Parts,
+    source_maps: SourceMaps,
     uploads: gate::Gate,
     followers: gate::Gate,
     counts: health::Counts,
@@ -83,6 +85,7 @@ struct State {
 /// The admin API as a service.
 pub fn router(parts: Parts) -> Router {
     let admin = Arc::new(State {
+        source_maps: SourceMaps::new(parts.registry.clone()),
         parts,
         uploads: gate::Gate::new(limit::UPLOADS, limit::TENANT_UPLOADS),
         followers: gate::Gate::new(limit::FOLLOWERS, limit::TENANT_FOLLOWERS),

@@ -11,7 +11,10 @@ use serde_json::value::RawValue;
 use super::edit::{Edit, Stale};
 use super::load::{Of, Secrets, env_faults, generation};
 use super::vault::Place;
-use super::{Error, Inner, Registry, Result, Started, VERSION_COUNT_MAX, WORKER_COUNT_MAX};
+use super::{
+    Error, Inner, Registry, Result, StartFailure, Started, VERSION_COUNT_MAX, WORKER_COUNT_MAX,
+};
+use crate::source_map;
 
 /// A manifest up to this size stands in the version's row; a larger one is a content.
 const MANIFEST_INLINE_BYTES_MAX: usize = 16 << 10;
@@ -53,7 +56,10 @@ impl Registry {
     /// Cancel-safe: an upload is kept whole or not at all.
     pub async fn upload(&self, tenant: &str, worker: &str, upload: Upload) -> Result<Uploaded> {
         let version = upload.manifest.id();
-        let (id, started) = self.0.try_start(tenant, worker, &upload).await?;
+        let (id, started) = match self.0.try_start(tenant, worker, &upload).await {
+            Err(Error::Start(failure)) => return Err(Error::Start(mapped(failure, &upload).await)),
+            tried => tried?,
+        };
         let inner = self.0.clone();
         let (tenant, worker) = (tenant.to_owned(), worker.to_owned());
         self.whole(async move {
@@ -176,6 +182,18 @@ impl Inner {
             edit.write([self.versions.delete(edit.id, name, *id)]);
         }
         Ok(excess > 0)
+    }
+}
+
+/// The same failure, its positions those of what the modules were made from.
+async fn mapped(failure: StartFailure, upload: &Upload) -> StartFailure {
+    let (manifest, modules) = (upload.manifest.clone(), upload.modules.clone());
+    let stack = failure.stack.clone();
+    let mapped =
+        tokio::task::spawn_blocking(move || source_map::stack_of(&manifest, &modules, &stack));
+    match mapped.await {
+        Ok(stack) => StartFailure { stack, ..failure },
+        Err(_) => failure,
     }
 }
 

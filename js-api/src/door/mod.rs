@@ -21,7 +21,7 @@ mod timers;
 
 pub use body::{DownBody, Source, UpBody};
 pub use error::Error;
-pub use log::{MODULE_ROOT, clip};
+pub use log::{MODULE_ROOT, clip, own_frames};
 pub use timers::Timers;
 
 use log::Logged;

@@ -8,5 +8,6 @@ pub(crate) mod memory;
 pub(crate) mod modules;
 pub(crate) mod priority;
 mod reply;
+mod stack;
 pub(crate) mod start;
 pub(crate) mod watchdog;
