@@ -49,6 +49,7 @@ deno_core::extension!(
         "ext:bindery/http/pump.js" = "http/pump.js",
         "ext:bindery/http/request.js" = "http/request.js",
         "ext:bindery/http/response.js" = "http/response.js",
+        "ext:bindery/inspect.js" = "console/inspect.js",
         "ext:bindery/console.js" = "console/console.js",
         "ext:bindery/crypto.js" = "crypto/crypto.js",
         "ext:bindery/event.js" = "event/event.js",

@@ -6,6 +6,7 @@ import * as time from "ext:bindery/time.js";
 import { bodyChunk, bodyEnd } from "ext:bindery/door.js";
 import * as timers from "ext:bindery/timers.js";
 import { console } from "ext:bindery/console.js";
+import * as inspect from "ext:bindery/inspect.js";
 import * as webcrypto from "ext:bindery/crypto.js";
 import { callRefused, callReply, fetch } from "ext:bindery/fetch.js";
 import { Headers } from "ext:bindery/http/headers.js";
@@ -104,6 +105,28 @@ const CLASSES = {
   WritableStreamDefaultController: streams.WritableStreamDefaultController,
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
 };
+
+// How objects of these classes stand in the log.
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+inspect.showAs(
+  url.URL,
+  uncurry(Object.getOwnPropertyDescriptor(url.URL.prototype, "href").get),
+);
+for (const type of [FormData, Headers, url.URLSearchParams]) {
+  const forEach = uncurry(type.prototype.forEach);
+  inspect.showAs(type, (value) => {
+    const pairs = inspect.plainList();
+    let count = 0;
+    forEach(value, (text, name) => pairs[count++] = [name, text]);
+    return pairs;
+  });
+}
+inspect.showGetters(Request, ["method", "url", "headers"]);
+inspect.showGetters(Response, ["status", "statusText", "headers"]);
+inspect.showGetters(file.Blob, ["size", "type"]);
+inspect.showGetters(file.File, ["name", "size", "type"]);
+inspect.showGetters(abort.AbortSignal, ["aborted", "reason"]);
+inspect.showGetters(events.Event, ["type"]);
 
 const VALUES = {
   atob: base64.atob,
