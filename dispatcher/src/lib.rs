@@ -7,6 +7,7 @@ pub mod code;
 pub mod config;
 pub mod cordon;
 pub mod egress;
+pub mod event;
 pub mod http;
 pub mod limit;
 pub mod line;

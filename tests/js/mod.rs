@@ -4,6 +4,7 @@ mod abort;
 mod cases;
 mod env;
 mod events;
+mod handlers;
 mod logs;
 mod modules;
 mod ops;

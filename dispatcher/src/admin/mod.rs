@@ -10,6 +10,7 @@ mod auth;
 mod call;
 mod capabilities;
 mod domains;
+mod events;
 mod fields;
 mod gate;
 mod health;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use axum::{Router, middleware};
 use tokio::sync::watch;
 
+use crate::event::Runner;
 use crate::limit;
 use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
@@ -64,6 +66,8 @@ pub struct Parts {
     pub usage: Usage,
     /// Figures of the host.
     pub measured: Arc<dyn Measured>,
+    /// Runs events.
+    pub runner: Arc<dyn Runner>,
     /// Whether the server takes work: turns false when it begins to shut down.
     pub serving: watch::Receiver<bool>,
     /// The name under which tenants have theirs.

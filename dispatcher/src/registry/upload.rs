@@ -1,5 +1,6 @@
 //! Uploads: tried first, then kept and deployed in one commit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bindery_storage::tables::{Version, Worker};
@@ -67,7 +68,8 @@ impl Registry {
             if edit.id != id {
                 return Err(Error::Conflict("the tenant was deleted meanwhile".into()));
             }
-            inner.keep(&mut edit, &worker, version, upload).await?;
+            let entrypoints = started.entrypoints.clone();
+            inner.keep(&mut edit, &worker, (version, entrypoints), upload).await?;
             Ok(Uploaded { version, started })
         })
         .await
@@ -112,7 +114,7 @@ impl Inner {
         &self,
         edit: &mut Edit<'_>,
         name: &str,
-        version: VersionId,
+        (version, entrypoints): (VersionId, BTreeMap<String, Vec<String>>),
         upload: Upload,
     ) -> Result<()> {
         let before = self.worker_secrets(edit.id, name).await?;
@@ -130,7 +132,8 @@ impl Inner {
                 edit.write([self.secrets.put(edit.id, name, secret, &sealed)]);
             }
         }
-        let dropped = self.keep_version(edit, (name, &worker), version, &upload).await?;
+        let version_of = (version, entrypoints);
+        let dropped = self.keep_version(edit, (name, &worker), version_of, &upload).await?;
         if upload.deploy == Deploy::Now {
             self.deploy_into(edit, name, &mut worker, version);
             self.route_into(edit, name, &upload.manifest.routes).await?;
@@ -157,7 +160,7 @@ impl Inner {
         &self,
         edit: &mut Edit<'_>,
         (name, worker): (&str, &Worker),
-        version: VersionId,
+        (version, entrypoints): (VersionId, BTreeMap<String, Vec<String>>),
         upload: &Upload,
     ) -> Result<bool> {
         let modules: Vec<_> = upload.modules.iter().map(|(_, bytes)| bytes.clone()).collect();
@@ -173,7 +176,7 @@ impl Inner {
             self.put_contents(edit, &[bytes.into()]).await?;
             None
         };
-        let row = Version { created_ms: self.parts.clock.now().0, manifest };
+        let row = Version { created_ms: self.parts.clock.now().0, manifest, entrypoints };
         edit.write([self.versions.put(edit.id, name, version, &row)]);
         let excess = (versions.len() + 1).saturating_sub(VERSION_COUNT_MAX);
         versions.retain(|(id, _)| worker.deployed != Some(*id));

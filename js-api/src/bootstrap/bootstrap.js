@@ -16,6 +16,8 @@ import { bodyCredit, bodyOver } from "ext:bindery/http/pump.js";
 import { Request } from "ext:bindery/http/request.js";
 import { Response } from "ext:bindery/http/response.js";
 import * as event from "ext:bindery/event.js";
+import * as scope from "ext:bindery/scope.js";
+import * as stray from "ext:bindery/stray.js";
 import * as workers from "ext:bindery/workers.js";
 
 const load = (name) => core.loadExtScript(`ext:deno_web/${name}.js`);
@@ -82,7 +84,7 @@ const CLASSES = {
   MessagePort: ports.MessagePort,
   Navigator,
   Performance: time.Performance,
-  PromiseRejectionEvent: events.PromiseRejectionEvent,
+  PromiseRejectionEvent: stray.PromiseRejectionEvent,
   ReadableByteStreamController: streams.ReadableByteStreamController,
   ReadableStream: streams.ReadableStream,
   ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,
@@ -91,6 +93,7 @@ const CLASSES = {
   ReadableStreamDefaultReader: streams.ReadableStreamDefaultReader,
   Request,
   Response,
+  ServiceWorkerGlobalScope: scope.ServiceWorkerGlobalScope,
   SubtleCrypto: webcrypto.SubtleCrypto,
   TextDecoder: encoding.TextDecoder,
   TextDecoderStream: encoding.TextDecoderStream,
@@ -101,6 +104,7 @@ const CLASSES = {
   URL: url.URL,
   URLPattern,
   URLSearchParams: url.URLSearchParams,
+  WorkerGlobalScope: scope.WorkerGlobalScope,
   WritableStream: streams.WritableStream,
   WritableStreamDefaultController: streams.WritableStreamDefaultController,
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
@@ -138,7 +142,7 @@ const VALUES = {
   fetch,
   navigator: new Navigator(),
   performance: time.performance,
-  reportError: (error) => event.reportStray(error),
+  reportError: stray.reportError,
   scheduler: timers.scheduler,
   self: globalThis,
   setInterval: timers.setInterval,
@@ -173,10 +177,13 @@ for (const name of ERRORS) {
   core.registerErrorBuilder(`DOMException${name}`, (message) => new DOMException(message, name));
 }
 
+scope.adoptGlobal();
+stray.catchLateHandlers();
+
 // What the engine left on the global object and on errors for itself.
 function harden() {
   time.freezeTemporal();
-  event.catchStrays();
+  stray.catchStrays();
   for (const name of ["Deno", "__bootstrap", "__bindery", "SharedArrayBuffer"]) {
     delete globalThis[name];
   }
@@ -200,5 +207,6 @@ globalThis.__bindery = [
   callReply,
   callRefused,
   event.describeForHost,
+  event.handlerEvent,
   { ...workers },
 ];

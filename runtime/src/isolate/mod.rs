@@ -2,6 +2,7 @@
 
 pub(crate) mod blank;
 pub(crate) mod entry;
+mod event;
 pub(crate) mod host;
 pub(crate) mod line;
 pub(crate) mod memory;
