@@ -5,11 +5,15 @@
 
 use deno_core::OpDecl;
 
-use crate::door::ops::op_denied;
+use crate::door::ops::{op_denied, op_rethrow};
 
 /// Keeps an op that is allowed, and replaces any other by one that throws.
 pub(crate) fn allowed(op: OpDecl) -> OpDecl {
-    if is_allowed(op.name) { op } else { op.with_implementation_from(&op_denied()) }
+    match op.name {
+        "op_dispatch_exception" => op.with_implementation_from(&op_rethrow()),
+        name if is_allowed(name) => op,
+        _ => op.with_implementation_from(&op_denied()),
+    }
 }
 
 /// Whether an op stays: every one of the door's, and those of the engine and of its crates that
@@ -170,6 +174,10 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "op_get_proxy_details",
             "op_get_constructor_name",
         ],
+    ),
+    (
+        "ours in its place: what a listener throws leaves dispatchEvent, as in workerd",
+        &["op_dispatch_exception"],
     ),
     ("a step that waits for a turn of the loop", &["op_defer"]),
     (

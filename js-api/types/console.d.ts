@@ -7,7 +7,7 @@ declare const console: {
   count(label?: string): void;
   countReset(label?: string): void;
   debug(...values: unknown[]): void;
-  dir(value?: unknown): void;
+  dir(value?: unknown, options?: { depth?: number }): void;
   dirxml(...values: unknown[]): void;
   error(...values: unknown[]): void;
   group(...values: unknown[]): void;
@@ -15,7 +15,7 @@ declare const console: {
   groupEnd(): void;
   info(...values: unknown[]): void;
   log(...values: unknown[]): void;
-  table(value?: unknown): void;
+  table(value?: unknown, columns?: string[]): void;
   time(label?: string): void;
   timeEnd(label?: string): void;
   timeLog(label?: string, ...values: unknown[]): void;

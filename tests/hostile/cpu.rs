@@ -16,7 +16,7 @@ async fn a_loop_ends_with_its_cpu_time_wherever_it_stands() {
         "setTimeout(() => {}, { valueOf() { for (;;); } }); return new Response();",
         "return new Response({ toString() { for (;;); } });",
         "return new Response('', new Proxy({}, { get() { for (;;); } }));",
-        "console.log({ toJSON() { for (;;); }, get a() { for (;;); } }); return new Response();",
+        "console.count({ toString() { for (;;); } }); return new Response();",
         "[3, 2, 1].sort(() => { for (;;); });",
         "throw { get message() { for (;;); }, get stack() { for (;;); } };",
     ] {

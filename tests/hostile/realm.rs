@@ -118,6 +118,8 @@ async fn hostile_arguments_are_errors_and_never_the_end_of_a_cordon() {
           try { await Promise.race([new target(a, b), null]); } catch { count++; }
         }
         for (const key of Reflect.ownKeys(target.prototype ?? {})) for (const self of evil) {
+          // That one ends the event, as it is meant to.
+          if (target === ExecutionContext && key === 'abort') continue;
           try { const f = target.prototype[key];
             if (typeof f === 'function') f.call(self, self, evil[13]); }
           catch { count++; }

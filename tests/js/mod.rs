@@ -4,9 +4,11 @@ mod abort;
 mod cases;
 mod env;
 mod events;
+mod handlers;
 mod logs;
 mod modules;
 mod ops;
+mod positions;
 mod startup;
 
 use crate::host::{Host, Worker};

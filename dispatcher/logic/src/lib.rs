@@ -12,3 +12,4 @@ pub mod memory;
 pub mod pattern;
 pub mod place;
 pub mod route;
+pub mod settle;

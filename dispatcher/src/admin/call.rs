@@ -5,7 +5,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use bindery_wire::limits::REQUEST_BYTES_MAX;
 
-use super::{Admin, audit, capabilities, domains, health, logs, openapi, secrets, tenants, tokens};
+use super::{
+    Admin, audit, capabilities, domains, events, health, logs, openapi, secrets, tenants, tokens,
+};
 use super::{upload, usage, workers};
 
 /// Who may make a call.
@@ -89,6 +91,7 @@ const WORKERS: &str = "/v1/tenants/{t}/workers";
 const WORKER: &str = "/v1/tenants/{t}/workers/{w}";
 const VERSIONS: &str = "/v1/tenants/{t}/workers/{w}/versions";
 const DEPLOYMENTS: &str = "/v1/tenants/{t}/workers/{w}/deployments";
+const EVENTS: &str = "/v1/tenants/{t}/workers/{w}/events";
 const SECRETS: &str = "/v1/tenants/{t}/workers/{w}/secrets";
 const SECRET: &str = "/v1/tenants/{t}/workers/{w}/secrets/{name}";
 const LOGS: &str = "/v1/tenants/{t}/logs";
@@ -254,6 +257,15 @@ pub(super) const CALLS: &[Call] = &[
     )
     .takes(JSON, "Deploy")
     .gives("Worker"),
+    call(
+        ("POST", EVENTS),
+        Scope::Tenant,
+        &[],
+        (200, "Runs a scheduled, queue or tail event, and tells what came of it."),
+        || post(events::run),
+    )
+    .takes(JSON, "Event")
+    .gives("EventEnded"),
     call(("GET", SECRETS), Scope::Tenant, &[], (200, "The names of a worker's secrets."), || {
         get(secrets::list)
     })

@@ -151,10 +151,15 @@ impl<'a> Fields<'a> {
 
 /// Reads a JSON body.
 pub(super) async fn body(body: Body) -> Result<String, Refusal> {
-    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
+    body_within(body, BODY_BYTES_MAX).await
+}
+
+/// Reads a JSON body of at most `bytes_max` bytes.
+pub(super) async fn body_within(body: Body, bytes_max: usize) -> Result<String, Refusal> {
+    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await;
     let slow = || Problem::new(Code::BadRequest, "the body took too long").with_status(408);
     let too_large = |_| {
-        let told = crate::limit::BODY.fixed();
+        let told = crate::limit::BODY.told(bytes_max);
         let message = format!("the body is cut off or too long; {told}");
         Problem::new(Code::TooLarge, message)
     };

@@ -40,7 +40,8 @@ pub(super) async fn read(
     let after = after.and_then(Result::ok);
     let id = admin.parts.registry.tenant_id(&tenant).await?;
     if flag(query.remove("follow"), "query.follow")? != Some(true) {
-        let items = admin.parts.tail.read(id, worker.as_deref(), after);
+        let mut items = admin.parts.tail.read(id, worker.as_deref(), after);
+        admin.source_maps.map_items(id, &mut items).await;
         return answer(json!({ "records": items }));
     }
     let pass = admin.followers.enter(&tenant)?;
@@ -68,7 +69,15 @@ fn follow(
         // A sender that is gone means the same as `false`.
         let _ = serving.wait_for(|serving| !serving).await;
     };
-    let events = stream::iter(past).chain(coming).take_until(Box::pin(stopped)).map(move |item| {
+    let maps = admin.source_maps.clone();
+    let items = stream::iter(past).chain(coming).then(move |mut item| {
+        let maps = maps.clone();
+        async move {
+            maps.map_item(tenant, &mut item).await;
+            item
+        }
+    });
+    let events = items.take_until(Box::pin(stopped)).map(move |item| {
         let _held = &pass;
         Ok::<_, Infallible>(event(&item))
     });

@@ -11,6 +11,7 @@ mod auth;
 mod call;
 mod capabilities;
 mod domains;
+mod events;
 mod fields;
 mod gate;
 mod health;
@@ -37,9 +38,11 @@ use axum::{Router, middleware};
 use tokio::sync::watch;
 
 use crate::audit::Audit;
+use crate::event::Runner;
 use crate::limit;
 use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
+use crate::source_map::SourceMaps;
 use crate::tail::Tail;
 use crate::usage::Usage;
 use call::{CALLS, Call};
@@ -67,6 +70,8 @@ pub struct Parts {
     pub usage: Usage,
     /// Figures of the host.
     pub measured: Arc<dyn Measured>,
+    /// Runs events.
+    pub runner: Arc<dyn Runner>,
     /// Whether the server takes work: turns false when it begins to shut down.
     pub serving: watch::Receiver<bool>,
     /// The name under which tenants have theirs.
@@ -79,6 +84,7 @@ type Admin = Arc<State>;
 
 struct State {
     parts: Parts,
+    source_maps: SourceMaps,
     uploads: gate::Gate,
     followers: gate::Gate,
     counts: health::Counts,
@@ -87,6 +93,7 @@ struct State {
 /// The admin API as a service.
 pub fn router(parts: Parts) -> Router {
     let admin = Arc::new(State {
+        source_maps: SourceMaps::new(parts.registry.clone()),
         parts,
         uploads: gate::Gate::new(limit::UPLOADS, limit::TENANT_UPLOADS),
         followers: gate::Gate::new(limit::FOLLOWERS, limit::TENANT_FOLLOWERS),

@@ -6,8 +6,10 @@ use axum::body::Body;
 use bindery_storage::key::{Key, Space};
 use bindery_storage::memory::Memory;
 use bindery_wire::TenantId;
+use bindery_wire::frame::EventKind;
 use bindery_wire::log::{Level, Record};
 use bindery_wire::manifest::Binding;
+use futures_util::future::BoxFuture;
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::service::Service;
@@ -16,7 +18,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::*;
+use crate::clock::Millis;
+use crate::code::Code;
 use crate::config::Token;
+use crate::event::{self, Ended};
 use crate::metrics::Family;
 use crate::registry::tests::Fixture;
 use crate::usage::Usage;
@@ -37,6 +42,24 @@ struct NoFigures;
 impl Measured for NoFigures {
     fn measure(&self) -> Vec<Family> {
         vec![Family::gauge("bindery_isolates", "Live isolates.", 2.0)]
+    }
+}
+
+/// Runs nothing: what an event does takes an isolate.
+struct NoRunner;
+
+impl Runner for NoRunner {
+    fn run<'a>(
+        &'a self,
+        _code: Arc<Code>,
+        _entrypoint: Option<&'a str>,
+        _kind: EventKind<'a>,
+    ) -> BoxFuture<'a, Result<Ended, event::Error>> {
+        Box::pin(async { Err(event::Error::Full) })
+    }
+
+    fn now(&self) -> Millis {
+        Millis(1)
     }
 }
 
@@ -75,6 +98,7 @@ impl Api {
             tail: tail.clone(),
             usage: usage.clone(),
             measured: Arc::new(NoFigures),
+            runner: Arc::new(NoRunner),
             serving: watched,
             domain: "localhost".into(),
             port: 8787,

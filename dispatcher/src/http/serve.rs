@@ -6,6 +6,7 @@ use std::time::Instant;
 use bindery_logic::failure::{self, Failure};
 use bindery_logic::route::{self, Route};
 use bindery_wire::Outcome;
+use bindery_wire::event::Handler;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -177,7 +178,9 @@ impl Run<'_> {
             runs += 1;
             match begun.reply().await {
                 Reply::Head { status, headers, body } => return Ok((status, headers, body)),
-                Reply::Ended(spent) => return Err(Refusal::ended(spent.outcome, &self.code)),
+                Reply::Ended(spent) | Reply::Handled(spent, _) => {
+                    return Err(Refusal::ended(spent.outcome, &self.code));
+                }
                 Reply::Cut(what) => return Err(cut(what)),
                 Reply::NotTaken(held) => match held.or(again) {
                     Some(again) if runs < MOVE_COUNT_MAX => body = again,
@@ -226,7 +229,7 @@ impl Run<'_> {
         let path = path.get(..end).unwrap_or_default().into();
         let method: Method = self.parts.method.clone();
         let (request, trace) = self.ids;
-        About { request, trace, method, path, status: 0, hops: 0 }
+        About { request, trace, handler: Handler::Fetch, method, path, status: 0, hops: 0 }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
 use bindery_wire::codec;
+use bindery_wire::event::{Decision, Handler};
 use bindery_wire::frame::{self, Down, EventKind};
 use bindery_wire::log::Spent;
 use bytes::Bytes;
@@ -30,13 +31,16 @@ impl fmt::Display for RequestId {
 /// What the tail says of an event.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// The request.
+    /// The request, or what stands for one.
     pub request: RequestId,
     /// The trace that the request belongs to.
     pub trace: Trace,
-    /// Its method.
+    /// The handler that runs.
+    pub handler: Handler,
+    /// The request's method; GET where there is no request.
     pub method: http::Method,
-    /// The path of its URL, shortened if it is long.
+    /// The path of its URL, shortened if it is long. Of a scheduled event the expression, of
+    /// messages their queue.
     pub path: Box<str>,
     /// The status of the answer; 0 before there is one.
     pub status: u16,
@@ -102,6 +106,8 @@ pub enum Reply {
     },
     /// The event ended without a response.
     Ended(Spent),
+    /// An event that has no response ended, and what its handler decided.
+    Handled(Spent, Option<Decision>),
     /// The isolate died.
     Lost(Blame),
     /// The isolate took no more events when this one came: nothing of it has run. The body, if
@@ -164,6 +170,9 @@ pub(super) struct Exchange {
     pub(super) calls_waiting: usize,
     pub(super) client: Client,
     pub(super) since: Duration,
+    /// What its handler decided, or what stands if it says nothing; absent if there is nothing to
+    /// decide.
+    pub(super) decision: Option<Decision>,
 }
 
 /// A body on its way to the isolate.
@@ -213,10 +222,10 @@ impl Exchange {
 
 /// An event that was sent. Dropped before the reply, it is canceled.
 pub struct Begun {
-    line: Arc<Line>,
-    event: u32,
-    reply: oneshot::Receiver<Reply>,
-    replied: bool,
+    pub(super) line: Arc<Line>,
+    pub(super) event: u32,
+    pub(super) reply: oneshot::Receiver<Reply>,
+    pub(super) replied: bool,
 }
 
 impl Begun {
@@ -256,6 +265,7 @@ impl Begun {
             calls_waiting: 0,
             client: Client::Listens,
             since: line.host.clock.elapsed(),
+            decision: None,
         };
         table.events.insert(event, exchange);
         drop(table);

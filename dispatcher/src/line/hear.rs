@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bindery_wire::codec;
+use bindery_wire::event::Handler;
 use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up};
 use bindery_wire::log::Spent;
 use bytes::Bytes;
@@ -64,6 +65,7 @@ impl Line {
             }
             Up::Started(_) | Up::Refused { .. } => self.hear_begin(up),
             Up::NotTaken { event } => self.hear_not_taken(event),
+            Up::Decided { event, decision } => self.hear_decided(event, decision),
             Up::Condemned { .. } => {
                 // It ends once it has read this, and with it every event that was sent before.
                 self.condemn_locked(&mut self.table());
@@ -82,6 +84,7 @@ impl Line {
                 if table.state == State::Starting {
                     table.state = State::Serving;
                 }
+                table.entrypoints = Some(started.entrypoints.clone());
                 Begin::Started(started)
             }
             Up::Refused { spent, exception } => {
@@ -101,6 +104,9 @@ impl Line {
         let Table { events, intakes, bodies, .. } = &mut *table;
         let exchange =
             events.get_mut(&head.event).ok_or(Violation::Order("a head of no event of its"))?;
+        if exchange.about.handler != Handler::Fetch {
+            return Err(Violation::Order("a head of an event without a response"));
+        }
         let Some(reply) = exchange.reply.take() else {
             return Err(Violation::Order("a second head"));
         };
@@ -152,7 +158,10 @@ impl Line {
         self.touch();
         self.events_ended.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if let Some(reply) = exchange.reply {
-            let _ = reply.send(Reply::Ended(spent));
+            let _ = reply.send(match exchange.about.handler {
+                Handler::Fetch => Reply::Ended(spent),
+                _ => Reply::Handled(spent, exchange.decision),
+            });
         }
         self.host.meter.event(&spent);
         self.ring.outcome(self.host.clock.now(), &self.code, exchange.about, spent);

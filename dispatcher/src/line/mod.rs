@@ -12,6 +12,7 @@ mod call;
 mod call_tests;
 mod end;
 mod event;
+mod handled;
 mod hear;
 mod io;
 mod load;
@@ -105,6 +106,8 @@ struct Table {
     /// The dispatcher's bodies, until all is sent or nobody wants the rest.
     bodies: HashMap<u32, Sending>,
     calls: HashMap<u32, Calling>,
+    /// The exports and the handlers of each, once it has started.
+    entrypoints: Option<Vec<(String, Vec<String>)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +137,7 @@ impl Line {
             intakes: HashMap::new(),
             bodies: HashMap::new(),
             calls: HashMap::new(),
+            entrypoints: None,
         };
         let slots = Semaphore::new(code.limits.event_count_max.max(1) as usize);
         let line = Self {

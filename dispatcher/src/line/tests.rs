@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bindery_logic::blame::Blame;
 use bindery_storage::memory::Memory;
+use bindery_wire::event::{Batch, Decision, Handler, Message, MessageBody, Settled, Verdict};
 use bindery_wire::frame::{
     Body, Down, Event as WireEvent, EventKind, Head, Reply as WireReply, Started, Up,
 };
@@ -75,6 +76,9 @@ fn describe(down: &Down<'_>) -> String {
     match down {
         Down::Event(WireEvent { event, kind: EventKind::Fetch(request), .. }) => {
             format!("event {event} {} {} {:?}", request.method, request.url, request.body)
+        }
+        Down::Event(WireEvent { event, kind, .. }) => {
+            format!("event {event} {}", kind.handler().as_str())
         }
         Down::Chunk { body, bytes } => format!("chunk {body} {}", bytes.len()),
         Down::Credit { body, bytes } => format!("credit {body} {bytes}"),
@@ -182,6 +186,7 @@ impl Setup {
         let about = About {
             request: RequestId(7),
             trace: Trace::random(),
+            handler: Handler::Fetch,
             method: ::http::Method::POST,
             path: "/".into(),
             status: 0,
@@ -533,4 +538,76 @@ async fn a_declared_length_is_passed_on() {
     setup.peer(|peer| peer.head(0, Body::Stream { body: 9, length: Some(10) })).await;
     let download = download(begun).await;
     assert_eq!(download.size_hint().exact(), Some(10));
+}
+
+fn about(handler: Handler) -> About {
+    let method = ::http::Method::GET;
+    let (request, trace) = (RequestId(8), Trace::random());
+    About { request, trace, handler, method, path: "q".into(), status: 0, hops: 0 }
+}
+
+fn batch() -> EventKind<'static> {
+    let body = MessageBody::Text("x");
+    let message = Message { id: "a", sent_ms: 1, attempts: 1, body };
+    let messages = vec![message, message];
+    let (backlog_count, backlog_bytes, oldest_ms) = (0, 0, None);
+    EventKind::Queue(Batch { queue: "q", messages, backlog_count, backlog_bytes, oldest_ms })
+}
+
+#[tokio::test]
+async fn a_batch_ends_with_what_its_handler_decided() {
+    let mut setup = started().await;
+    let said = Settled {
+        batch: Verdict::Unsaid,
+        messages: vec![Verdict::Ack, Verdict::Retry { delay_s: Some(5) }],
+    };
+    let permit = setup.line.permit().await.expect("room");
+    let begun = Begun::handle(permit, None, batch(), about(Handler::Queue)).expect("taken");
+    let decision = Decision::Queue(said.clone());
+    setup
+        .peer(move |peer| {
+            assert_eq!(peer.hear(), "event 0 queue");
+            peer.say(&Up::Decided { event: 0, decision });
+            peer.done(0, Outcome::Ok);
+        })
+        .await;
+    let Reply::Handled(spent, decision) = begun.reply().await else { panic!("no end") };
+    assert_eq!((spent.outcome, decision), (Outcome::Ok, Some(Decision::Queue(said))));
+}
+
+#[tokio::test]
+async fn a_batch_of_which_nothing_was_said_ends_with_that() {
+    let mut setup = started().await;
+    let permit = setup.line.permit().await.expect("room");
+    let begun = Begun::handle(permit, None, batch(), about(Handler::Queue)).expect("taken");
+    setup.peer(|peer| peer.done(0, Outcome::Exception)).await;
+    let Reply::Handled(_, decision) = begun.reply().await else { panic!("no end") };
+    assert_eq!(decision, Some(Decision::Queue(Settled::unsaid(2))));
+}
+
+#[tokio::test]
+async fn a_decision_that_was_not_asked_for_ends_the_line() {
+    for decision in [
+        Decision::Scheduled { no_retry: true },
+        Decision::Queue(Settled::unsaid(1)),
+        Decision::Queue(Settled::unsaid(3)),
+    ] {
+        let mut setup = started().await;
+        let permit = setup.line.permit().await.expect("room");
+        let _begun = Begun::handle(permit, None, batch(), about(Handler::Queue)).expect("taken");
+        setup.peer(move |peer| peer.say(&Up::Decided { event: 0, decision })).await;
+        let end = (&mut setup.io).await.expect("ends");
+        assert!(matches!(end, End::Violated(Violation::Order(_))), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_of_an_event_that_has_none_ends_the_line() {
+    let mut setup = started().await;
+    let permit = setup.line.permit().await.expect("room");
+    let kind = EventKind::Scheduled { at_ms: 1, cron: "* * * * *" };
+    let _begun = Begun::handle(permit, None, kind, about(Handler::Scheduled)).expect("taken");
+    setup.peer(|peer| peer.head(0, Body::None)).await;
+    let end = (&mut setup.io).await.expect("ends");
+    assert!(matches!(end, End::Violated(Violation::Order(_))), "{end:?}");
 }

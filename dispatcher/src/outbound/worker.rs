@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bindery_logic::egress::redirect::{self, Next, REDIRECT_COUNT_MAX};
+use bindery_wire::event::Handler;
 use bindery_wire::limits::{HOP_COUNT_MAX, Limits};
 use bindery_wire::{Outcome, flat};
 use bytes::Bytes;
@@ -122,6 +123,7 @@ impl Request {
         let about = About {
             request: call.request,
             trace: call.trace,
+            handler: Handler::Fetch,
             method: method.clone(),
             path: clip(url.path()).into(),
             status: 0,
@@ -204,7 +206,9 @@ impl Run<'_> {
                     Some(again) => body = again,
                     None => break,
                 },
-                Reply::Ended(spent) => return Err(self.ended(spent.outcome)),
+                Reply::Ended(spent) | Reply::Handled(spent, _) => {
+                    return Err(self.ended(spent.outcome));
+                }
                 Reply::Lost(_) => return Err(self.ended(Outcome::Lost)),
                 Reply::Cut(Cut::Unfinished | Cut::TooLong) => {
                     return Err(refused("The request's body broke off, or is over its limit."));

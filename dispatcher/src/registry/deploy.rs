@@ -1,5 +1,7 @@
 //! Workers and their versions: shown, deployed, rolled back and deleted.
 
+use std::collections::BTreeMap;
+
 use bindery_storage::tables::{Deployment, Worker};
 use bindery_wire::{Manifest, TenantId, VersionId};
 use serde::Serialize;
@@ -55,6 +57,9 @@ pub struct VersionShown {
     pub bytes: u64,
     /// Whether it is reached by name when it is not deployed.
     pub previews: bool,
+    /// The handlers of each export.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub entrypoints: BTreeMap<String, Vec<String>>,
 }
 
 fn shown(name: String, worker: &Worker) -> WorkerShown {
@@ -120,6 +125,7 @@ impl Registry {
                 bytes: manifest.modules.values().map(|module| module.bytes).sum(),
                 main_module: manifest.main_module,
                 previews: manifest.previews,
+                entrypoints: row.entrypoints,
             });
         }
         versions.sort_by_key(|version| std::cmp::Reverse(version.created_ms));

@@ -1,5 +1,6 @@
 //! What the registry asks of whoever runs code.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bindery_wire::TenantId;
@@ -21,6 +22,8 @@ pub struct Started {
     pub ms: u64,
     /// What the author should know.
     pub warnings: Vec<String>,
+    /// The handlers of each export.
+    pub entrypoints: BTreeMap<String, Vec<String>>,
 }
 
 /// Why code did not start.

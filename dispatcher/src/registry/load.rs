@@ -53,6 +53,23 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// What a version of a worker is, if it is kept. Cancel-safe.
+    pub async fn version(
+        &self,
+        tenant: TenantId,
+        worker: &str,
+        id: VersionId,
+    ) -> Result<Option<Manifest>> {
+        self.0.manifest(tenant, worker, id).await
+    }
+
+    /// The bytes of a module of a version that is kept. Cancel-safe.
+    pub async fn module(&self, tenant: TenantId, hash: ContentHash) -> Result<Bytes> {
+        self.0.content(tenant, hash).await
+    }
+}
+
 impl Inner {
     async fn load_and_keep(&self, query: Query<'_>) -> Result<Arc<Code>> {
         let mut reads = 1;

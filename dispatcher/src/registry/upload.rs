@@ -1,5 +1,6 @@
 //! Uploads: tried first, then kept and deployed in one commit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bindery_storage::tables::{Version, Worker};
@@ -11,7 +12,10 @@ use serde_json::value::RawValue;
 use super::edit::{Edit, Stale};
 use super::load::{Of, Secrets, env_faults, generation};
 use super::vault::Place;
-use super::{Error, Inner, Registry, Result, Started, VERSION_COUNT_MAX, WORKER_COUNT_MAX};
+use super::{
+    Error, Inner, Registry, Result, StartFailure, Started, VERSION_COUNT_MAX, WORKER_COUNT_MAX,
+};
+use crate::source_map;
 
 /// A manifest up to this size stands in the version's row; a larger one is a content.
 const MANIFEST_INLINE_BYTES_MAX: usize = 16 << 10;
@@ -53,7 +57,10 @@ impl Registry {
     /// Cancel-safe: an upload is kept whole or not at all.
     pub async fn upload(&self, tenant: &str, worker: &str, upload: Upload) -> Result<Uploaded> {
         let version = upload.manifest.id();
-        let (id, started) = self.0.try_start(tenant, worker, &upload).await?;
+        let (id, started) = match self.0.try_start(tenant, worker, &upload).await {
+            Err(Error::Start(failure)) => return Err(Error::Start(mapped(failure, &upload).await)),
+            tried => tried?,
+        };
         let inner = self.0.clone();
         let (tenant, worker) = (tenant.to_owned(), worker.to_owned());
         self.whole(async move {
@@ -61,7 +68,8 @@ impl Registry {
             if edit.id != id {
                 return Err(Error::Conflict("the tenant was deleted meanwhile".into()));
             }
-            inner.keep(&mut edit, &worker, version, upload).await?;
+            let entrypoints = started.entrypoints.clone();
+            inner.keep(&mut edit, &worker, (version, entrypoints), upload).await?;
             Ok(Uploaded { version, started })
         })
         .await
@@ -106,7 +114,7 @@ impl Inner {
         &self,
         edit: &mut Edit<'_>,
         name: &str,
-        version: VersionId,
+        (version, entrypoints): (VersionId, BTreeMap<String, Vec<String>>),
         upload: Upload,
     ) -> Result<()> {
         let before = self.worker_secrets(edit.id, name).await?;
@@ -124,7 +132,8 @@ impl Inner {
                 edit.write([self.secrets.put(edit.id, name, secret, &sealed)]);
             }
         }
-        let dropped = self.keep_version(edit, (name, &worker), version, &upload).await?;
+        let version_of = (version, entrypoints);
+        let dropped = self.keep_version(edit, (name, &worker), version_of, &upload).await?;
         if upload.deploy == Deploy::Now {
             self.deploy_into(edit, name, &mut worker, version);
             self.route_into(edit, name, &upload.manifest.routes).await?;
@@ -151,7 +160,7 @@ impl Inner {
         &self,
         edit: &mut Edit<'_>,
         (name, worker): (&str, &Worker),
-        version: VersionId,
+        (version, entrypoints): (VersionId, BTreeMap<String, Vec<String>>),
         upload: &Upload,
     ) -> Result<bool> {
         let modules: Vec<_> = upload.modules.iter().map(|(_, bytes)| bytes.clone()).collect();
@@ -167,7 +176,7 @@ impl Inner {
             self.put_contents(edit, &[bytes.into()]).await?;
             None
         };
-        let row = Version { created_ms: self.parts.clock.now().0, manifest };
+        let row = Version { created_ms: self.parts.clock.now().0, manifest, entrypoints };
         edit.write([self.versions.put(edit.id, name, version, &row)]);
         let excess = (versions.len() + 1).saturating_sub(VERSION_COUNT_MAX);
         versions.retain(|(id, _)| worker.deployed != Some(*id));
@@ -176,6 +185,18 @@ impl Inner {
             edit.write([self.versions.delete(edit.id, name, *id)]);
         }
         Ok(excess > 0)
+    }
+}
+
+/// The same failure, its positions those of what the modules were made from.
+async fn mapped(failure: StartFailure, upload: &Upload) -> StartFailure {
+    let (manifest, modules) = (upload.manifest.clone(), upload.modules.clone());
+    let stack = failure.stack.clone();
+    let mapped =
+        tokio::task::spawn_blocking(move || source_map::stack_of(&manifest, &modules, &stack));
+    match mapped.await {
+        Ok(stack) => StartFailure { stack, ..failure },
+        Err(_) => failure,
     }
 }
 

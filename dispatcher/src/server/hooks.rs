@@ -12,6 +12,11 @@ use crate::registry::{Changed, StartFailure, Started, Starter};
 use crate::tasks::Tasks;
 use crate::usage::Usage;
 
+/// Exports that a version is shown with.
+const ENTRYPOINT_COUNT_MAX: usize = 100;
+/// Bytes of the name of one.
+const NAME_BYTES_MAX: usize = 256;
+
 /// Placement, as others know it.
 pub(super) struct Hooks {
     placement: Placement,
@@ -36,7 +41,9 @@ impl Starter for Hooks {
         Box::pin(async move {
             let started = self.placement.trial(&code, &self.tasks).await.map_err(failure)?;
             let ms = started.cpu_us.div_ceil(1_000);
-            Ok(Started { ms, warnings: started.warnings.clone() })
+            let shown = started.entrypoints.iter().filter(|(name, _)| name.len() <= NAME_BYTES_MAX);
+            let entrypoints = shown.take(ENTRYPOINT_COUNT_MAX).cloned().collect();
+            Ok(Started { ms, warnings: started.warnings.clone(), entrypoints })
         })
     }
 }

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
 use crate::egress::Egress;
+use crate::event::Events;
 use crate::http::{self, Front, Fronts};
 use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement, SWEEP_EVERY};
@@ -90,6 +91,7 @@ pub struct Server {
     pub admin: SocketAddr,
     registry: Registry,
     placement: Placement,
+    events: Events,
     tail: Tail,
     /// What calls from worker to worker reach, for as long as the server is there.
     _workers: Arc<Workers>,
@@ -136,6 +138,7 @@ impl Server {
             compiled: compiled.clone(),
             outside: outbound.clone(),
         });
+        let events = Events::new(placement.clone(), fronts.tasks(), clock.clone());
         let hooks =
             Arc::new(Hooks::new(placement.clone(), usage.clone(), fronts.tasks(), compiled));
         let registry = Registry::open(registry::Parts {
@@ -171,6 +174,7 @@ impl Server {
             tail: tail.clone(),
             usage: usage.clone(),
             measured: Arc::new(figures),
+            runner: Arc::new(events.clone()),
             serving: serving.subscribe(),
             domain: config.domain.to_ascii_lowercase(),
             port: listen.port(),
@@ -187,6 +191,7 @@ impl Server {
             admin,
             registry,
             placement,
+            events,
             tail,
             _workers: workers,
             fronts,
@@ -206,6 +211,11 @@ impl Server {
     /// Which isolates live, and where.
     pub fn placement(&self) -> &Placement {
         &self.placement
+    }
+
+    /// Runs events that no client's request brings.
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// What tenants see of their events.

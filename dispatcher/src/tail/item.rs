@@ -51,14 +51,24 @@ pub enum Kind {
     Outcome {
         /// How it ended.
         outcome: &'static str,
+        /// The handler that ran.
+        event: &'static str,
         /// CPU time, in microseconds.
         cpu_us: u64,
         /// From start to end, in microseconds.
         wall_us: u64,
         /// The request's method.
-        method: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
         /// The path of its URL.
-        path: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+        /// The expression that a scheduled event comes from.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cron: Option<String>,
+        /// The queue that messages come from.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        queue: Option<String>,
         /// The status of the worker's answer, if it gave one.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u16>,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bindery_wire::VersionId;
+use bindery_wire::event::Handler;
 use bindery_wire::limit;
 use bindery_wire::log::{Exception, Level, Record, Spent};
 use serde_json::value::RawValue;
@@ -226,14 +227,7 @@ impl Stored {
                 let Exception { name, message, stack } = exception.clone();
                 Kind::Exception { name, message, stack }
             }
-            What::Outcome(spent, about) => Kind::Outcome {
-                outcome: spent.outcome.as_str(),
-                cpu_us: spent.cpu_us,
-                wall_us: spent.wall_us,
-                method: about.method.to_string(),
-                path: about.path.to_string(),
-                status: (about.status != 0).then_some(about.status),
-            },
+            What::Outcome(spent, about) => outcome(spent, about),
         };
         Item {
             seq,
@@ -244,6 +238,21 @@ impl Stored {
             trace_id: self.of.map(|(_, trace)| trace.to_string()),
             kind,
         }
+    }
+}
+
+fn outcome(spent: &Spent, about: &About) -> Kind {
+    let of = |handler| (about.handler == handler).then(|| about.path.to_string());
+    Kind::Outcome {
+        outcome: spent.outcome.as_str(),
+        event: about.handler.as_str(),
+        cpu_us: spent.cpu_us,
+        wall_us: spent.wall_us,
+        method: of(Handler::Fetch).map(|_| about.method.to_string()),
+        path: of(Handler::Fetch),
+        cron: of(Handler::Scheduled),
+        queue: of(Handler::Queue),
+        status: (about.status != 0).then_some(about.status),
     }
 }
 

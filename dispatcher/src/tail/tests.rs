@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bindery_wire::event::Handler;
 use bindery_wire::log::{Level, Record, Spent};
 use bindery_wire::{Manifest, Outcome, TenantId, VersionId, limits, manifest};
 use futures_util::StreamExt;
@@ -56,8 +57,9 @@ fn records_are_read_in_order_from_where_one_left_off() {
     log(&ring, "a", r#"["one",1]"#);
     log(&ring, "b", "not json");
     let method = ::http::Method::GET;
-    let request = RequestId(2);
-    let about = About { request, trace: trace(), method, path: "/p".into(), status: 0, hops: 0 };
+    let (request, trace, handler) = (RequestId(2), trace(), Handler::Fetch);
+    let path = "/p".into();
+    let about = About { request, trace, handler, method, path, status: 0, hops: 0 };
     let spent = Spent { outcome: Outcome::ExceededCpu, cpu_us: 3, wall_us: 4 };
     ring.outcome(Millis(6), &code("a"), about, spent);
     let all = tail.read(T, None, None);
@@ -67,7 +69,7 @@ fn records_are_read_in_order_from_where_one_left_off() {
     expect_test::expect![[r#"
         {"seq":1000000,"atMs":5,"worker":"a","version":"V","requestId":"req_0000000000000001","traceId":"T","kind":"log","level":"warn","message":["one",1]}
         {"seq":1000001,"atMs":5,"worker":"b","version":"V","requestId":"req_0000000000000001","traceId":"T","kind":"log","level":"warn","message":["not json"]}
-        {"seq":1000002,"atMs":6,"worker":"a","version":"V","requestId":"req_0000000000000002","traceId":"T","kind":"outcome","outcome":"exceededCpu","cpuUs":3,"wallUs":4,"method":"GET","path":"/p"}
+        {"seq":1000002,"atMs":6,"worker":"a","version":"V","requestId":"req_0000000000000002","traceId":"T","kind":"outcome","outcome":"exceededCpu","event":"fetch","cpuUs":3,"wallUs":4,"method":"GET","path":"/p"}
     "#]]
     .assert_eq(&text.concat().replace(&version, "V").replace(&"4b".repeat(16), "T"));
     let kinds: Vec<&str> = all.iter().map(Item::event_name).collect();

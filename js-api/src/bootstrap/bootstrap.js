@@ -6,6 +6,7 @@ import * as time from "ext:bindery/time.js";
 import { bodyChunk, bodyEnd } from "ext:bindery/door.js";
 import * as timers from "ext:bindery/timers.js";
 import { console } from "ext:bindery/console.js";
+import * as inspect from "ext:bindery/inspect.js";
 import * as webcrypto from "ext:bindery/crypto.js";
 import { callRefused, callReply, fetch } from "ext:bindery/fetch.js";
 import { Headers } from "ext:bindery/http/headers.js";
@@ -15,6 +16,8 @@ import { bodyCredit, bodyOver } from "ext:bindery/http/pump.js";
 import { Request } from "ext:bindery/http/request.js";
 import { Response } from "ext:bindery/http/response.js";
 import * as event from "ext:bindery/event.js";
+import * as scope from "ext:bindery/scope.js";
+import * as stray from "ext:bindery/stray.js";
 import * as workers from "ext:bindery/workers.js";
 
 const load = (name) => core.loadExtScript(`ext:deno_web/${name}.js`);
@@ -81,7 +84,7 @@ const CLASSES = {
   MessagePort: ports.MessagePort,
   Navigator,
   Performance: time.Performance,
-  PromiseRejectionEvent: events.PromiseRejectionEvent,
+  PromiseRejectionEvent: stray.PromiseRejectionEvent,
   ReadableByteStreamController: streams.ReadableByteStreamController,
   ReadableStream: streams.ReadableStream,
   ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,
@@ -90,6 +93,7 @@ const CLASSES = {
   ReadableStreamDefaultReader: streams.ReadableStreamDefaultReader,
   Request,
   Response,
+  ServiceWorkerGlobalScope: scope.ServiceWorkerGlobalScope,
   SubtleCrypto: webcrypto.SubtleCrypto,
   TextDecoder: encoding.TextDecoder,
   TextDecoderStream: encoding.TextDecoderStream,
@@ -100,10 +104,33 @@ const CLASSES = {
   URL: url.URL,
   URLPattern,
   URLSearchParams: url.URLSearchParams,
+  WorkerGlobalScope: scope.WorkerGlobalScope,
   WritableStream: streams.WritableStream,
   WritableStreamDefaultController: streams.WritableStreamDefaultController,
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
 };
+
+// How objects of these classes stand in the log.
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+inspect.showAs(
+  url.URL,
+  uncurry(Object.getOwnPropertyDescriptor(url.URL.prototype, "href").get),
+);
+for (const type of [FormData, Headers, url.URLSearchParams]) {
+  const forEach = uncurry(type.prototype.forEach);
+  inspect.showAs(type, (value) => {
+    const pairs = inspect.plainList();
+    let count = 0;
+    forEach(value, (text, name) => pairs[count++] = [name, text]);
+    return pairs;
+  });
+}
+inspect.showGetters(Request, ["method", "url", "headers"]);
+inspect.showGetters(Response, ["status", "statusText", "headers"]);
+inspect.showGetters(file.Blob, ["size", "type"]);
+inspect.showGetters(file.File, ["name", "size", "type"]);
+inspect.showGetters(abort.AbortSignal, ["aborted", "reason"]);
+inspect.showGetters(events.Event, ["type"]);
 
 const VALUES = {
   atob: base64.atob,
@@ -115,7 +142,7 @@ const VALUES = {
   fetch,
   navigator: new Navigator(),
   performance: time.performance,
-  reportError: (error) => event.reportStray(error),
+  reportError: stray.reportError,
   scheduler: timers.scheduler,
   self: globalThis,
   setInterval: timers.setInterval,
@@ -150,10 +177,13 @@ for (const name of ERRORS) {
   core.registerErrorBuilder(`DOMException${name}`, (message) => new DOMException(message, name));
 }
 
+scope.adoptGlobal();
+stray.catchLateHandlers();
+
 // What the engine left on the global object and on errors for itself.
 function harden() {
   time.freezeTemporal();
-  event.catchStrays();
+  stray.catchStrays();
   for (const name of ["Deno", "__bootstrap", "__bindery", "SharedArrayBuffer"]) {
     delete globalThis[name];
   }
@@ -177,5 +207,6 @@ globalThis.__bindery = [
   callReply,
   callRefused,
   event.describeForHost,
+  event.handlerEvent,
   { ...workers },
 ];

@@ -2,121 +2,124 @@
 
 import { core } from "ext:core/mod.js";
 import { currentEvent } from "ext:bindery/door.js";
+import { clip, inspect, newBudget, plainList } from "ext:bindery/inspect.js";
 
-const { op_door_console } = core.ops;
+const { op_door_console, op_door_monotonic } = core.ops;
 const { stringify } = JSON;
+const { Number, String } = globalThis;
+const { captureStackTrace } = Error;
+const { isArray } = Array;
+const { trunc } = Math;
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+const slice = uncurry(String.prototype.slice);
+const indexOf = uncurry(String.prototype.indexOf);
+const symbolText = uncurry(Symbol.prototype.toString);
+const mapGet = uncurry(Map.prototype.get);
+const mapSet = uncurry(Map.prototype.set);
+const mapSize = uncurry(Object.getOwnPropertyDescriptor(Map.prototype, "size").get);
+const mapHas = uncurry(Map.prototype.has);
+const mapDelete = uncurry(Map.prototype.delete);
 
 const DEBUG = 0, INFO = 1, LOG = 2, WARN = 3, ERROR = 4;
 const UNSHOWN = '["[a value that can not be shown]"]';
-const DEPTH_MAX = 6, ENTRY_COUNT_MAX = 100, TEXT_MAX = 16384;
+const FORMAT_MAX = 16_384, LABEL_MAX = 1_000, LABEL_COUNT_MAX = 1_000, INDENT_MAX = 64;
+const COLUMN_COUNT_MAX = 100, ROW_COUNT_MAX = 100;
 
-function clip(text) {
-  return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}... (${text.length} characters)` : text;
+// What an object is in a text: as it is shown, in JSON.
+function asText(value, budget) {
+  const shown = inspect(value, budget);
+  return typeof shown === "string" ? shown : stringify(shown);
 }
 
-// What a value looks like in the log: plain data stays data, anything else becomes a text.
-function shown(value, depth, seen) {
+function asNumber(value, read) {
+  if (typeof value === "bigint") return `${value}n`;
+  // To ask an object for its number is to run the worker's code.
+  const isPlain = typeof value !== "object" && typeof value !== "function";
+  return `${isPlain && typeof value !== "symbol" ? read(Number(value)) : NaN}`;
+}
+
+function asString(value, budget) {
   switch (typeof value) {
     case "string":
-      return clip(value);
-    case "number":
-      return Number.isFinite(value) ? value : String(value);
-    case "boolean":
       return value;
-    case "undefined":
-      return "undefined";
-    case "bigint":
-      return `${value}n`;
     case "symbol":
-      return String(value);
+      return symbolText(value);
+    case "object":
     case "function":
-      return `[Function: ${value.name || "(anonymous)"}]`;
+      return asText(value, budget);
   }
-  if (value === null) return null;
-  if (seen.has(value)) return "[Circular]";
-  if (value instanceof Error) return clip(String(value.stack || value));
-  if (depth >= DEPTH_MAX) return Array.isArray(value) ? "[Array]" : "[Object]";
-  seen.add(value);
-  const result = shownObject(value, depth + 1, seen);
-  seen.delete(value);
-  return result;
+  return `${value}`;
 }
 
-function shownObject(value, depth, seen) {
-  if (Array.isArray(value)) return shownList(value, value.length, depth, seen);
-  if (value instanceof Date) return isNaN(value) ? "Invalid Date" : value.toISOString();
-  if (value instanceof RegExp || value instanceof URL) return String(value);
-  if (value instanceof Promise) return "[Promise]";
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    return `[${value.constructor.name}: ${value.byteLength} bytes]`;
+// One printf-style directive; undefined for one that there is not.
+function directive(kind, value, budget) {
+  switch (kind) {
+    case "s":
+      return asString(value, budget);
+    case "d":
+    case "i":
+      return asNumber(value, trunc);
+    case "f":
+      return asNumber(value, (number) => number);
+    case "j":
+    case "o":
+    case "O":
+      return asText(value, budget);
+    case "c":
+      return "";
   }
-  if (value instanceof Map) return shownPairs(value, "Map", depth, seen);
-  if (value instanceof Set) return shownList([...value].slice(0, ENTRY_COUNT_MAX), value.size, depth, seen);
-  if (value instanceof Headers) return shownPairs(value, "Headers", depth, seen);
-  return shownPairs(Object.entries(value), className(value), depth, seen);
+  return undefined;
 }
 
-function className(value) {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype ? "" : prototype.constructor?.name;
-}
-
-function shownList(list, length, depth, seen) {
-  const result = plainList();
-  for (let at = 0; at < Math.min(length, ENTRY_COUNT_MAX); at++) {
-    result[at] = shown(list[at], depth, seen);
+// Printf-style first arguments, as browsers have them: the text, and how many it used.
+function formatted(format, args, budget) {
+  if (format.length > FORMAT_MAX) return [format, 1];
+  let text = "", next = 1, done = 0;
+  for (;;) {
+    const at = indexOf(format, "%", done);
+    if (at === -1 || at + 1 >= format.length) break;
+    const kind = format[at + 1];
+    text += slice(format, done, at);
+    done = at + 2;
+    const shown = kind === "%" || next >= args.length
+      ? undefined
+      : directive(kind, args[next], budget);
+    if (shown !== undefined) next++;
+    text += shown ?? (kind === "%" ? "%" : `%${kind}`);
   }
-  if (length > ENTRY_COUNT_MAX) result[ENTRY_COUNT_MAX] = `... ${length - ENTRY_COUNT_MAX} more`;
-  return result;
+  return [text + slice(format, done), next];
 }
 
-// A list without the methods that the worker may have changed: JSON would call its `toJSON`.
-function plainList() {
-  return Object.setPrototypeOf([], null);
-}
-
-function shownPairs(pairs, name, depth, seen) {
-  const result = { __proto__: null };
-  if (name) result["[class]"] = name;
-  let count = 0;
-  for (const [key, value] of pairs) {
-    if (++count > ENTRY_COUNT_MAX) {
-      result["..."] = "more";
+function shownArguments(args, budget) {
+  const texts = plainList();
+  let at = 0, from = 0;
+  if (args.length > 1 && typeof args[0] === "string" && indexOf(args[0], "%") !== -1) {
+    const [text, used] = formatted(args[0], args, budget);
+    texts[at++] = clip(text, budget);
+    from = used;
+  }
+  for (; from < args.length; from++) {
+    if (budget.items <= 0) {
+      texts[at] = `... ${args.length - from} more`;
       break;
     }
-    Object.defineProperty(result, typeof key === "string" ? key : String(key), {
-      value: shown(value, depth, seen),
-      enumerable: true,
-      configurable: true,
-    });
+    texts[at++] = inspect(args[from], budget);
   }
-  return result;
+  return texts;
 }
 
-// Printf-style first arguments, as browsers have them.
-function formatted(args) {
-  if (typeof args[0] !== "string" || args.length < 2 || !args[0].includes("%")) return args;
-  let next = 1;
-  const text = args[0].replace(/%([sdifoOcj%])/g, (whole, kind) => {
-    if (kind === "%") return "%";
-    if (next >= args.length) return whole;
-    const value = args[next++];
-    if (kind === "c") return "";
-    if (kind === "d" || kind === "i") return String(Math.trunc(Number(value)));
-    if (kind === "f") return String(Number(value));
-    if (kind === "s") return typeof value === "symbol" ? value.toString() : `${value}`;
-    return stringify(shown(value, 0, new Set()));
-  });
-  return [text, ...args.slice(next)];
-}
+let indent = "";
 
-function emit(level, args) {
+// Sends one message; `before` stands before the arguments and is no format.
+function emit(level, args, before = [], budget = newBudget()) {
   let text;
   try {
-    const list = formatted(args);
     const texts = plainList();
-    const seen = new Set();
-    for (let at = 0; at < list.length; at++) texts[at] = shown(list[at], 0, seen);
+    let count = 0;
+    if (indent !== "") texts[count++] = indent;
+    for (let at = 0; at < before.length; at++) texts[count++] = clip(before[at], budget);
+    const shown = shownArguments(args, budget);
+    for (let at = 0; at < shown.length; at++) texts[count++] = shown[at];
     text = stringify(texts);
   } catch {
     text = UNSHOWN;
@@ -124,51 +127,113 @@ function emit(level, args) {
   op_door_console(currentEvent()?.id ?? 0, level, text);
 }
 
+/** A warning of our own, wherever `console.warn` leads. */
+export function warn(text) {
+  emit(WARN, [], [text]);
+}
+
 const counts = new Map();
 const starts = new Map();
-let indent = "";
 
-const write = (level, args) => emit(level, indent === "" ? args : [indent, ...args]);
+const labelOf = (label) => slice(`${label}`, 0, LABEL_MAX);
+
+function elapsed(label) {
+  const began = mapGet(starts, label);
+  if (began === undefined) {
+    warn(`Timer '${label}' does not exist`);
+    return undefined;
+  }
+  return `${label}: ${op_door_monotonic() - began} ms`;
+}
+
+// Where the caller of the console stands.
+function stackHere() {
+  const holder = {};
+  captureStackTrace(holder, console.trace);
+  const { stack } = holder;
+  if (typeof stack !== "string") return "";
+  const from = indexOf(stack, "\n");
+  return from === -1 ? "" : slice(stack, from + 1);
+}
+
+// The cells of a table that stand under `columns`; rows are read as they are shown.
+function cells(data, columns) {
+  const shown = inspect(data, newBudget());
+  if (typeof shown !== "object" || shown === null) return shown;
+  const rows = isArray(data) ? plainList() : { __proto__: null };
+  let count = 0;
+  for (const key in shown) {
+    if (++count > ROW_COUNT_MAX) break;
+    const row = shown[key];
+    if (typeof row !== "object" || row === null) {
+      rows[key] = row;
+      continue;
+    }
+    const picked = { __proto__: null };
+    for (let at = 0; at < columns.length && at < COLUMN_COUNT_MAX; at++) {
+      const column = columns[at];
+      if (typeof column === "string" && column in row) picked[column] = row[column];
+    }
+    rows[key] = picked;
+  }
+  return rows;
+}
 
 /** The console of a worker. */
 export const console = {
   assert: (condition, ...args) => {
-    if (!condition) write(ERROR, ["Assertion failed", ...args]);
+    if (!condition) emit(ERROR, args, ["Assertion failed"]);
   },
   clear: () => {},
   count: (label = "default") => {
-    const count = (counts.get(`${label}`) ?? 0) + 1;
-    if (counts.size < 1000 || counts.has(`${label}`)) counts.set(`${label}`, count);
-    write(INFO, [`${label}: ${count}`]);
+    const name = labelOf(label);
+    const count = (mapGet(counts, name) ?? 0) + 1;
+    if (mapSize(counts) < LABEL_COUNT_MAX || mapHas(counts, name)) mapSet(counts, name, count);
+    emit(INFO, [], [`${name}: ${count}`]);
   },
-  countReset: (label = "default") => void counts.delete(`${label}`),
-  debug: (...args) => write(DEBUG, args),
-  dir: (value) => write(LOG, [value]),
-  dirxml: (...args) => write(LOG, args),
-  error: (...args) => write(ERROR, args),
+  countReset: (label = "default") => {
+    const name = labelOf(label);
+    if (!mapDelete(counts, name)) warn(`Count for '${name}' does not exist`);
+  },
+  debug: (...args) => emit(DEBUG, args),
+  dir: (value, options) => {
+    const depth = options?.depth;
+    emit(LOG, [value], [], newBudget(typeof depth === "number" && depth < 6 ? depth + 1 : undefined));
+  },
+  dirxml: (...args) => emit(LOG, args),
+  error: (...args) => emit(ERROR, args),
   group: (...args) => {
-    if (args.length > 0) write(LOG, args);
-    if (indent.length < 64) indent += "  ";
+    if (args.length > 0) emit(LOG, args);
+    if (indent.length < INDENT_MAX) indent += "  ";
   },
-  groupCollapsed: (...args) => console.group(...args),
-  groupEnd: () => void (indent = indent.slice(2)),
-  info: (...args) => write(INFO, args),
-  log: (...args) => write(LOG, args),
-  table: (value) => write(LOG, [value]),
+  groupCollapsed: (...args) => {
+    if (args.length > 0) emit(LOG, args);
+    if (indent.length < INDENT_MAX) indent += "  ";
+  },
+  groupEnd: () => void (indent = slice(indent, 2)),
+  info: (...args) => emit(INFO, args),
+  log: (...args) => emit(LOG, args),
+  table: (data, columns) => emit(LOG, [isArray(columns) ? cells(data, columns) : data]),
   time: (label = "default") => {
-    if (starts.size < 1000) starts.set(`${label}`, performance.now());
+    const name = labelOf(label);
+    if (mapHas(starts, name)) return warn(`Timer '${name}' already exists`);
+    if (mapSize(starts) < LABEL_COUNT_MAX) mapSet(starts, name, op_door_monotonic());
   },
   timeEnd: (label = "default") => {
-    const began = starts.get(`${label}`);
-    starts.delete(`${label}`);
-    if (began !== undefined) write(INFO, [`${label}: ${performance.now() - began} ms`]);
+    const name = labelOf(label);
+    const text = elapsed(name);
+    mapDelete(starts, name);
+    if (text !== undefined) emit(INFO, [], [text]);
   },
   timeLog: (label = "default", ...args) => {
-    const began = starts.get(`${label}`);
-    if (began !== undefined) write(INFO, [`${label}: ${performance.now() - began} ms`, ...args]);
+    const text = elapsed(labelOf(label));
+    if (text !== undefined) emit(INFO, args, [text]);
   },
   timeStamp: () => {},
-  trace: (...args) => write(DEBUG, [...args, new Error().stack.split("\n").slice(2).join("\n")]),
-  warn: (...args) => write(WARN, args),
+  trace: (...args) => {
+    const stack = stackHere();
+    emit(DEBUG, stack === "" ? args : [...args, stack]);
+  },
+  warn: (...args) => emit(WARN, args),
 };
 Object.defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });

@@ -82,8 +82,12 @@ pub fn clip(name: &str, message: &str, stack: &str) -> Exception {
 }
 
 /// The frames of a stack that are the tenant's: those of our own scripts say nothing to it.
-fn own_frames(stack: &str) -> String {
-    let lines = stack.lines().filter(|line| !line.contains("(ext:") && !line.contains("at ext:"));
+/// Modules have the names that they were uploaded under.
+pub fn own_frames(stack: &str) -> String {
+    let ours = |line: &&str| {
+        line.starts_with("    at ") && (line.contains("(ext:") || line.contains("at ext:"))
+    };
+    let lines = stack.lines().filter(|line| !ours(line));
     lines.collect::<Vec<_>>().join("\n").replace(MODULE_ROOT, "")
 }
 

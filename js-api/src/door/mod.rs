@@ -9,11 +9,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use bindery_wire::event::Decision;
 use bindery_wire::frame::Up;
 use bindery_wire::limits::{self, Limits};
 use bindery_wire::{Outcome, codec};
 
 mod body;
+pub(crate) mod decision;
 mod error;
 mod log;
 pub mod ops;
@@ -21,7 +23,7 @@ mod timers;
 
 pub use body::{DownBody, Source, UpBody};
 pub use error::Error;
-pub use log::{MODULE_ROOT, clip};
+pub use log::{MODULE_ROOT, clip, own_frames};
 pub use timers::Timers;
 
 use log::Logged;
@@ -100,6 +102,8 @@ pub struct Event {
     pub ended: Option<Outcome>,
     /// An exception that nobody caught makes this of an outcome of `Ok`.
     pub threw: bool,
+    /// What its handler has decided so far, if it is an event that is decided on.
+    pub decision: Option<Decision>,
     logged: Logged,
 }
 
@@ -143,6 +147,7 @@ impl Door {
             canceled: false,
             ended: None,
             threw: false,
+            decision: None,
             logged: Logged::default(),
         };
         self.events.insert(event, state);
@@ -156,6 +161,13 @@ impl Door {
         }
         let runs = self.events.get(&event).is_some_and(|state| state.ended.is_none());
         if runs { Ok(()) } else { Err(Error::Ended) }
+    }
+
+    /// Lets the handler of an event decide: `decision` is what stands if it says nothing.
+    pub fn decides(&mut self, event: u32, decision: Decision) {
+        if let Some(state) = self.events.get_mut(&event) {
+            state.decision = Some(decision);
+        }
     }
 
     /// The events that have not ended.

@@ -243,6 +243,17 @@ pub fn op_door_monotonic(state: &mut OpState) -> f64 {
     state.borrow::<Shared>().open().map_or(0.0, |door| door.now.monotonic_ms)
 }
 
+/// Stands in for the engine's word that nobody caught an exception: what a listener throws leaves
+/// `dispatchEvent`.
+#[op2(fast)]
+pub fn op_rethrow<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    exception: v8::Local<'s, v8::Value>,
+    _from_promise: bool,
+) {
+    scope.throw_exception(exception);
+}
+
 /// Stands in for every op of the engine that a worker may not run.
 #[op2(fast)]
 pub fn op_denied() -> Result<(), Error> {

@@ -7,17 +7,17 @@ import { dropTimers } from "ext:bindery/timers.js";
 import { awaitBody, dropBodies, pumpBody, stopBody } from "ext:bindery/http/pump.js";
 import { abortRequest, requestFromHost } from "ext:bindery/http/request.js";
 import { Response, responseParts } from "ext:bindery/http/response.js";
+import { QueueController } from "ext:bindery/queue.js";
+import { ScheduledController } from "ext:bindery/scheduled.js";
+import { describe } from "ext:bindery/stray.js";
+import { traceItems } from "ext:bindery/trace.js";
 
-const {
-  getAsyncContext,
-  setAsyncContext,
-  setReportExceptionCallback,
-  setUnhandledPromiseRejectionHandler,
-} = core;
+const { getAsyncContext, setAsyncContext } = core;
 const {
   op_door_done,
   op_door_exception,
   op_door_head,
+  op_door_no_retry,
 } = core.ops;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
@@ -26,6 +26,7 @@ const { Promise } = globalThis;
 
 const OK = 0, EXCEPTION = 1, CANCELED = 2;
 const STREAM = 3;
+const NOT_ABORTED = Symbol();
 const then = Function.prototype.call.bind(Promise.prototype.then);
 
 // Events that have not ended.
@@ -43,6 +44,7 @@ class HostEvent {
   #body = 0;
   #ended = false;
   #canceled = false;
+  #aborted = NOT_ABORTED;
 
   constructor(id) {
     this.id = id;
@@ -95,8 +97,23 @@ class HostEvent {
     this.#end(EXCEPTION);
   }
 
+  /** The handler of an event without a response has returned, or its promise has settled. */
+  returned() {
+    this.#answered = true;
+    this.#endIfIdle();
+  }
+
+  /** Ends the event at once, with this exception. */
+  abort(reason) {
+    if (this.#ended) return;
+    this.fail(reason);
+    this.#aborted = reason;
+  }
+
   /** Puts an exception into the tenant's log. */
   report(error) {
+    // The reason of an abort was reported then, and is thrown on through what it ended.
+    if (error === this.#aborted) return;
     const { name, message, stack } = describe(error);
     op_door_exception(this.id, name, message, stack);
   }
@@ -105,7 +122,12 @@ class HostEvent {
   cancel() {
     this.#canceled = true;
     const error = new DOMException("The client has disconnected.", "AbortError");
-    if (this.request !== undefined) abortRequest(this.request, error);
+    try {
+      if (this.request !== undefined) abortRequest(this.request, error);
+    } catch (thrown) {
+      // A listener of the request's signal.
+      this.report(thrown);
+    }
     this.#answered = true;
     if (this.#body !== 0) stopBody(this.#body, error);
     this.#endIfIdle();
@@ -144,25 +166,7 @@ class HostEvent {
   }
 }
 
-// An error's parts as texts; its getters are the tenant's and may throw.
-function describe(error) {
-  const text = (read, otherwise) => {
-    try {
-      const value = read();
-      return value === undefined ? otherwise : `${value}`;
-    } catch {
-      return otherwise;
-    }
-  };
-  if (typeof error !== "object" || error === null) {
-    return { name: "Error", message: `Uncaught ${text(() => String(error), "value")}`, stack: "" };
-  }
-  return {
-    name: text(() => error.name, "Error"),
-    message: text(() => error.message, ""),
-    stack: text(() => error.stack, ""),
-  };
-}
+const ABORTED = "Worker execution was aborted due to call to ctx.abort().";
 
 /** What a handler gets as its last argument. */
 class ExecutionContext {
@@ -185,6 +189,16 @@ class ExecutionContext {
 
   /** There is no origin to pass to: the exception is answered as any other. */
   passThroughOnException() {}
+
+  /** Ends the event at once, with the reason as its exception, which is thrown here too. */
+  abort(reason = new Error(ABORTED)) {
+    this.#event.abort(reason);
+    throw reason;
+  }
+
+  get exports() {
+    throw new Error("ctx.exports is not supported yet");
+  }
 }
 Object.defineProperty(ExecutionContext.prototype, Symbol.toStringTag, {
   value: "ExecutionContext",
@@ -227,7 +241,12 @@ function entrypoint(name, value) {
     const has = (handler) => typeof prototype?.[handler] === "function";
     return {
       has,
-      run: (handler, argument, ctx) => new value(ctx, env)[handler](argument),
+      run(handler, argument, ctx) {
+        const instance = new value(ctx, env);
+        // A constructor may return anything.
+        if (typeof instance[handler] !== "function") throw missingHandler(handler);
+        return instance[handler](argument, env, ctx);
+      },
     };
   }
   if (typeof value === "object" && value !== null) {
@@ -267,10 +286,10 @@ export function fetchEvent(id, entry, method, url, flat, cf, body, length) {
   let result;
   try {
     const target = handlers.get(entry ?? "default");
-    if (target === undefined) throw missing(entry);
-    if (!target.has("fetch")) throw new Error("Handler does not export a fetch() function.");
+    if (target === undefined) throw missing("fetch", entry);
+    if (!target.has("fetch")) throw missingHandler("fetch");
     event.request = requestFromHost(method, url, flat, cf, body, length);
-    result = target.run("fetch", event.request, new ExecutionContext(event, undefined));
+    result = target.run("fetch", event.request, new ExecutionContext(event, {}));
   } catch (error) {
     return event.fail(error);
   }
@@ -290,9 +309,46 @@ export function fetchEvent(id, entry, method, url, flat, cf, body, length) {
   }
 }
 
-function missing(entry) {
+// What a handler of each kind is given first, from what the host says of the event.
+const GIVEN = {
+  __proto__: null,
+  scheduled: (event, at, cron) => new ScheduledController(event, at, cron),
+  queue: (event, queue, flat, metrics) => new QueueController(event, queue, flat, metrics),
+  tail: (event, items) => traceItems(items),
+};
+
+/** Something without a response has come: called by the host. */
+export function handlerEvent(id, entry, handler, ...told) {
+  const event = new HostEvent(id);
+  events.set(id, event);
+  enterEvent(event);
+  const failed = (error) => {
+    event.report(error);
+    event.returned();
+  };
+  try {
+    const target = handlers.get(entry ?? "default");
+    if (target?.has(handler) !== true) {
+      // To try again would find it missing again.
+      if (handler === "scheduled") op_door_no_retry(id);
+      throw target === undefined ? missing(handler, entry) : missingHandler(handler);
+    }
+    const given = GIVEN[handler](event, ...told);
+    const result = target.run(handler, given, new ExecutionContext(event, {}));
+    if (typeof result?.then !== "function") return event.returned();
+    then(result instanceof Promise ? result : Promise.resolve(result), () => event.returned(), failed);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function missingHandler(handler) {
+  return new Error(`Handler does not export a ${handler}() function.`);
+}
+
+function missing(handler, entry) {
   if (entry === undefined) {
-    return new Error("The main module has no default export with a fetch() function.");
+    return new Error(`The main module has no default export with a ${handler}() function.`);
   }
   return new Error(`Worker has no such entrypoint: ${entry}`);
 }
@@ -318,21 +374,6 @@ function forget(event) {
   dropTimers(event);
   dropBodies(event);
   dropCalls(event);
-}
-
-/** Puts an exception that nobody caught into the log, under the event that it belongs to. */
-export function reportStray(error) {
-  const { name, message, stack } = describe(error);
-  op_door_exception(currentEvent()?.id ?? 0, name, message, stack);
-}
-
-/** Exceptions that nobody catches go to the log, and never end the isolate. */
-export function catchStrays() {
-  setUnhandledPromiseRejectionHandler((_promise, reason) => {
-    reportStray(reason);
-    return true;
-  });
-  setReportExceptionCallback(reportStray);
 }
 
 /** An error's parts, for the host. */

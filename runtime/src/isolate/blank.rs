@@ -7,7 +7,7 @@ use deno_core::{JsRuntime, RuntimeOptions, v8};
 
 use super::entry::{self, Entries, Entry};
 use super::memory::{self, Budget};
-use super::modules;
+use super::{modules, stack};
 use crate::sys;
 
 static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/snapshot.bin"));
@@ -81,6 +81,7 @@ impl Blank {
     fn close(&mut self) {
         let isolate = self.runtime.v8_isolate();
         isolate.set_allow_wasm_code_generation_callback(sys::allow_wasm);
+        isolate.set_prepare_stack_trace_callback(stack::prepare);
         isolate.set_wasm_async_resolve_promise_callback(sys::settle_wasm);
         isolate.set_host_import_module_with_phase_dynamically_callback(modules::import);
         isolate.set_host_initialize_import_meta_object_callback(sys::fill_import_meta);

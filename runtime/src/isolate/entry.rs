@@ -20,9 +20,10 @@ pub(crate) enum Entry {
     Reply,
     Refused,
     Describe,
+    Handler,
 }
 
-const ENTRY_COUNT: u32 = Entry::Describe as u32 + 1;
+const ENTRY_COUNT: u32 = Entry::Handler as u32 + 1;
 
 /// Every entry of one isolate.
 pub(crate) struct Entries(Vec<v8::Global<v8::Function>>);

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bindery_js_api::door::{self, Door};
-use bindery_wire::frame::{Body, Down, Event, EventKind, Reply, Up};
+use bindery_wire::frame::{Body, Down, Event, EventKind, Reply, Request, Up};
 use bindery_wire::log::Spent;
 use bindery_wire::{Outcome, codec, limit};
 use deno_core::{PollEventLoopOptions, v8};
@@ -20,6 +20,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::blank::{Blank, in_context};
 use super::entry::{self, Entries, Entry};
+use super::event;
 use super::line::{Gone, Line, send_all};
 use super::watchdog::{Verdict, Watch};
 use super::{memory, modules, reply, start, watchdog};
@@ -237,31 +238,16 @@ impl Host {
             self.open()?.send(&Up::NotTaken { event: id });
             return Ok(());
         }
-        let EventKind::Fetch(request) = &event.kind;
         let mut door = self.open()?;
         door.begin(id, Instant::now());
-        if let Body::Stream { body, .. } = request.body {
+        if let EventKind::Fetch(Request { body: Body::Stream { body, .. }, .. }) = event.kind {
             door.down.insert(body, door::DownBody { event: id, credit: 0 });
         }
+        if let Some(decision) = event::undecided(&event.kind) {
+            door.decides(id, decision);
+        }
         drop(door);
-        self.complete(Some(id), |scope, entries| {
-            let [body, length] = entry::body(scope, &request.body)?;
-            let entrypoint = match event.entrypoint {
-                Some(name) => modules::string(scope, name.as_bytes())?.into(),
-                None => v8::undefined(scope).into(),
-            };
-            let arguments = [
-                entry::number(scope, id),
-                entrypoint,
-                modules::string(scope, request.method.as_bytes())?.into(),
-                modules::string(scope, request.url.as_bytes())?.into(),
-                entry::latin1(scope, request.headers)?,
-                modules::string(scope, request.cf.as_bytes())?.into(),
-                body,
-                length,
-            ];
-            entries.call(scope, Entry::Fetch, &arguments).map(|_| ())
-        });
+        self.complete(Some(id), |scope, entries| event::begin(scope, entries, event));
         Ok(())
     }
 
@@ -527,5 +513,8 @@ fn say_ended(door: &mut Door, event: u32) {
     // The charge begins where the one before ended, a little before the event did.
     let cpu_us = (state.cpu_ns / 1000).min(wall_us);
     let spent = Spent { outcome, cpu_us, wall_us };
+    if let Some(decision) = state.decision {
+        door.send(&Up::Decided { event, decision });
+    }
     door.send(&Up::Done { event, spent });
 }

@@ -2,11 +2,13 @@
 
 pub(crate) mod blank;
 pub(crate) mod entry;
+mod event;
 pub(crate) mod host;
 pub(crate) mod line;
 pub(crate) mod memory;
 pub(crate) mod modules;
 pub(crate) mod priority;
 mod reply;
+mod stack;
 pub(crate) mod start;
 pub(crate) mod watchdog;

@@ -230,7 +230,7 @@ fn describe<'s>(
     let parts = v8::Local::<v8::Array>::try_from(parts).ok()?;
     let text = |at| Some(parts.get_index(scope, at)?.to_rust_string_lossy(scope));
     let (name, message, mut stack) = (text(0)?, text(1)?, text(2)?);
-    if let Some(position) = position.filter(|_| !stack.contains(door::MODULE_ROOT)) {
+    if let Some(position) = position.filter(|_| !stack.contains("\n    at ")) {
         stack = format!("{name}: {message}\n    at {position}");
     }
     Some(door::clip(&name, &message, &stack))

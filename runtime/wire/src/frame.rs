@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::{Batch, Decision, Handler};
 use crate::limits::Limits;
 use crate::log::{Exception, Record, Spent};
 use crate::manifest::ModuleKind;
@@ -127,15 +128,42 @@ pub struct Event<'a> {
 }
 
 /// What happened.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum EventKind<'a> {
     /// An HTTP request.
     #[serde(borrow)]
     Fetch(Request<'a>),
+    /// A time that the worker asked for has come.
+    Scheduled {
+        /// That time, in milliseconds since 1970.
+        at_ms: u64,
+        /// The expression that it comes from.
+        cron: &'a str,
+    },
+    /// Messages of a queue.
+    #[serde(borrow)]
+    Queue(Batch<'a>),
+    /// What other workers' events did.
+    Tail {
+        /// The trace items, as the text of a JSON array.
+        items: &'a str,
+    },
+}
+
+impl EventKind<'_> {
+    /// The handler that runs it.
+    pub fn handler(&self) -> Handler {
+        match self {
+            Self::Fetch(_) => Handler::Fetch,
+            Self::Scheduled { .. } => Handler::Scheduled,
+            Self::Queue(_) => Handler::Queue,
+            Self::Tail { .. } => Handler::Tail,
+        }
+    }
 }
 
 /// An HTTP request.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request<'a> {
     /// The method, as it was sent.
     pub method: &'a str,
@@ -152,7 +180,7 @@ pub struct Request<'a> {
 }
 
 /// The body of a request or response.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body<'a> {
     /// There is none.
     None,
@@ -274,6 +302,13 @@ pub enum Up<'a> {
         at_ms: u64,
         /// What.
         record: Record,
+    },
+    /// What the handler of an event without a response decided: comes before the event's end.
+    Decided {
+        /// The event.
+        event: u32,
+        /// What.
+        decision: Decision,
     },
     /// The event has ended: nothing of it is left in the isolate.
     Done {

@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod compat;
 pub mod control;
+pub mod event;
 pub mod flat;
 pub mod frame;
 pub mod id;

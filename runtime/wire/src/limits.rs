@@ -73,6 +73,13 @@ pub const ROUTE_BYTES_MAX: usize = 512;
 /// Events that wait for one isolate.
 pub const QUEUED_EVENT_COUNT_MAX: usize = 100;
 
+/// Messages of one batch of a queue.
+pub const BATCH_COUNT_MAX: usize = 100;
+/// Bytes of one message of a queue.
+pub const MESSAGE_BYTES_MAX: usize = 128_000;
+/// Seconds for which a message of a queue may be held back.
+pub const DELAY_S_MAX: u32 = 86_400;
+
 /// Limits as somebody asked for them: what is absent is not changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -4,6 +4,7 @@ export default {
   "the context has its methods"(env, t, { ctx }) {
     t.equal(typeof ctx.waitUntil, "function");
     t.equal(typeof ctx.passThroughOnException, "function");
+    t.equal(typeof ctx.abort, "function");
     t.equal(Object.prototype.toString.call(ctx), "[object ExecutionContext]");
   },
 
@@ -25,6 +26,10 @@ export default {
   "a method of the context belongs to it"(env, t, { ctx }) {
     const { waitUntil } = ctx;
     t.throws(() => waitUntil(Promise.resolve()), TypeError);
+  },
+
+  "props are an empty object for an event from outside"(env, t, { ctx }) {
+    t.equal(JSON.stringify(ctx.props), "{}");
   },
 
   "the context can not be made"(env, t, { ctx }) {

@@ -55,7 +55,10 @@ fn exception(entry: &Value) -> String {
 
 fn outcome(entry: &Value) -> String {
     let mut words = vec![format!("{:<9}", word(&entry["outcome"]))];
-    for name in ["method", "path", "status"] {
+    if entry["event"].as_str().is_some_and(|event| event != "fetch") {
+        words.push(word(&entry["event"]));
+    }
+    for name in ["method", "path", "cron", "queue", "status"] {
         if !entry[name].is_null() {
             words.push(word(&entry[name]));
         }

@@ -27,6 +27,7 @@ use super::fields::{self, Faults};
 use super::workers::{flag, url};
 use crate::problem::{Code, Problem};
 use crate::registry::{Deploy, Error};
+use crate::source_map;
 
 /// How long a client may take to send an upload.
 const TIME_MAX: Duration = Duration::from_secs(300);
@@ -58,9 +59,12 @@ pub(super) async fn put(
     if caller == Caller::Operator {
         registry.ensure_tenant(&tenant).await?;
     }
+    let maps = (upload.manifest.clone(), upload.modules.clone());
+    let maps = tokio::task::spawn_blocking(move || source_map::warnings(&maps.0, &maps.1));
     let uploaded = registry.upload(&tenant, &worker, upload).await?;
     warnings.extend(uploaded.started.warnings);
     warnings.extend(routes::ungranted(registry, &tenant, &patterns).await?);
+    warnings.extend(maps.await.unwrap_or_default());
     answer(json!({
         "version": uploaded.version,
         "url": url(&admin, &tenant, &worker),

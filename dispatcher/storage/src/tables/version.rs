@@ -1,5 +1,6 @@
 //! Versions of a worker, by id.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bindery_wire::{TenantId, VersionId};
@@ -18,6 +19,9 @@ pub struct Version {
     /// The bytes of the manifest; absent if they are a content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Box<RawValue>>,
+    /// The handlers of each export, as its first start found them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub entrypoints: BTreeMap<String, Vec<String>>,
 }
 
 impl Row for Version {
@@ -137,12 +141,18 @@ mod tests {
     #[test]
     fn a_manifest_is_kept_byte_for_byte_and_the_row_is_frozen() {
         let manifest = RawValue::from_string(r#"{"format":1, "b":[]}"#.into()).expect("json");
-        let version = Version { created_ms: 5, manifest: Some(manifest) };
+        let entrypoints = BTreeMap::new();
+        let version = Version { created_ms: 5, manifest: Some(manifest), entrypoints };
         let golden = "\u{1}{\"created_ms\":5,\"manifest\":{\"format\":1, \"b\":[]}}";
         assert_eq!(String::from_utf8_lossy(&version.to_bytes()), golden);
         let again = Version::from_bytes(&version.to_bytes()).expect("reads");
         assert_eq!(again.manifest.expect("there").get(), r#"{"format":1, "b":[]}"#);
-        let large = Version { created_ms: 5, manifest: None };
+        let entrypoints = BTreeMap::new();
+        let large = Version { created_ms: 5, manifest: None, entrypoints };
         assert_eq!(String::from_utf8_lossy(&large.to_bytes()), "\u{1}{\"created_ms\":5}");
+        let entrypoints = BTreeMap::from([("default".into(), vec!["fetch".into()])]);
+        let known = Version { entrypoints, ..large };
+        let golden = "\u{1}{\"created_ms\":5,\"entrypoints\":{\"default\":[\"fetch\"]}}";
+        assert_eq!(String::from_utf8_lossy(&known.to_bytes()), golden);
     }
 }

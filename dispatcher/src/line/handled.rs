@@ -1,0 +1,92 @@
+//! Events that have no response: their handler decides something, or nothing.
+
+use std::time::Duration;
+
+use bindery_wire::event::{Decision, Handler, Settled};
+use bindery_wire::frame::{self, Down, EventKind};
+use tokio::sync::oneshot;
+
+use super::event::{Client, Exchange};
+use super::hear::{Heard, Violation};
+use super::{About, Begun, Line, NotTaken, Permit, State};
+
+impl Begun {
+    /// Sends an event that has no response, for which `permit` was given. Nobody who goes away
+    /// ends it: it may take as long as an event without a client may.
+    pub fn handle(
+        permit: Permit,
+        entrypoint: Option<&str>,
+        kind: EventKind<'_>,
+        about: About,
+    ) -> Result<Self, NotTaken> {
+        let line = permit.line().cloned().ok_or(NotTaken::Closed)?;
+        let mut table = line.table();
+        if table.state != State::Serving {
+            return Err(NotTaken::Closed);
+        }
+        let event = table.next_number;
+        let next = event.checked_add(1).ok_or(NotTaken::Closed)?;
+        let decision = undecided(&kind);
+        let frame = Down::Event(frame::Event { event, entrypoint, kind });
+        line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)?;
+        table.next_number = next;
+        let (sender, reply) = oneshot::channel();
+        let since = line.host.clock.elapsed();
+        let wall = Duration::from_millis(line.code.limits.wall_ms_max.into());
+        let exchange = Exchange {
+            about,
+            reply: Some(sender),
+            bodies: Vec::new(),
+            intakes: Vec::new(),
+            calls_left: line.code.limits.subrequest_count_max,
+            calls_waiting: 0,
+            client: Client::Gone(since + wall),
+            since,
+            decision,
+        };
+        table.events.insert(event, exchange);
+        drop(table);
+        // From here on the event's end gives the permit back.
+        let _ = permit.take();
+        Ok(Self { line, event, reply, replied: false })
+    }
+}
+
+/// What stands if the handler says nothing.
+fn undecided(kind: &EventKind<'_>) -> Option<Decision> {
+    match kind {
+        EventKind::Scheduled { .. } => Some(Decision::Scheduled { no_retry: false }),
+        EventKind::Queue(batch) => Some(Decision::Queue(Settled::unsaid(batch.messages.len()))),
+        EventKind::Fetch(_) | EventKind::Tail { .. } => None,
+    }
+}
+
+impl Line {
+    /// Whether an export has a handler; absent before its start has ended.
+    pub fn has(&self, entrypoint: Option<&str>, handler: Handler) -> Option<bool> {
+        let table = self.table();
+        let entrypoints = table.entrypoints.as_ref()?;
+        let export = entrypoint.unwrap_or("default");
+        let found = entrypoints.iter().find(|(name, _)| name == export);
+        Some(found.is_some_and(|(_, handlers)| handlers.iter().any(|h| h == handler.as_str())))
+    }
+
+    /// A decision must be of the kind, and of as many messages, as was asked for.
+    pub(super) fn hear_decided(&self, event: u32, decision: Decision) -> Heard {
+        let mut table = self.table();
+        let exchange =
+            table.events.get_mut(&event).ok_or(Violation::Order("a decision of no event"))?;
+        let fits = match (&exchange.decision, &decision) {
+            (Some(Decision::Scheduled { .. }), Decision::Scheduled { .. }) => true,
+            (Some(Decision::Queue(asked)), Decision::Queue(said)) => {
+                asked.messages.len() == said.messages.len()
+            }
+            _ => false,
+        };
+        if !fits {
+            return Err(Violation::Order("a decision that it was not asked for"));
+        }
+        exchange.decision = Some(decision);
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! How an event enters JavaScript: its parts as the arguments of an entry.
+
+use bindery_wire::event::{Batch, Decision, Message, MessageBody, Settled};
+use bindery_wire::frame::{Event, EventKind, Request};
+use deno_core::v8;
+
+use super::entry::{self, Entries, Entry};
+use super::modules;
+
+/// Kinds of a message's body; the numbers are `queue.js`'s.
+mod kind {
+    pub(super) const JSON: u32 = 0;
+    pub(super) const TEXT: u32 = 1;
+    pub(super) const BYTES: u32 = 2;
+}
+
+type Value<'s> = v8::Local<'s, v8::Value>;
+
+/// What stands of an event that is decided on, if its handler says nothing.
+pub(super) fn undecided(kind: &EventKind<'_>) -> Option<Decision> {
+    match kind {
+        EventKind::Scheduled { .. } => Some(Decision::Scheduled { no_retry: false }),
+        EventKind::Queue(batch) => Some(Decision::Queue(Settled::unsaid(batch.messages.len()))),
+        EventKind::Fetch(_) | EventKind::Tail { .. } => None,
+    }
+}
+
+/// Calls the entry of an event. `None` if something was thrown.
+pub(super) fn begin(
+    scope: &mut v8::PinScope<'_, '_>,
+    entries: &Entries,
+    event: &Event<'_>,
+) -> Option<()> {
+    let id = entry::number(scope, event.event);
+    let entrypoint = match event.entrypoint {
+        Some(name) => text(scope, name)?,
+        None => v8::undefined(scope).into(),
+    };
+    if let EventKind::Fetch(request) = &event.kind {
+        return fetch(scope, entries, (id, entrypoint), request);
+    }
+    let handler = text(scope, event.kind.handler().as_str())?;
+    let mut arguments = vec![id, entrypoint, handler];
+    match &event.kind {
+        EventKind::Fetch(_) => {}
+        EventKind::Scheduled { at_ms, cron } => {
+            arguments.extend([time(scope, *at_ms), text(scope, cron)?]);
+        }
+        EventKind::Queue(batch) => {
+            let queue = text(scope, batch.queue)?;
+            arguments.extend([queue, messages(scope, batch)?, metrics(scope, batch)]);
+        }
+        EventKind::Tail { items } => arguments.push(text(scope, items)?),
+    }
+    entries.call(scope, Entry::Handler, &arguments).map(|_| ())
+}
+
+fn fetch<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    entries: &Entries,
+    (id, entrypoint): (Value<'s>, Value<'s>),
+    request: &Request<'_>,
+) -> Option<()> {
+    let [body, length] = entry::body(scope, &request.body)?;
+    let arguments = [
+        id,
+        entrypoint,
+        text(scope, request.method)?,
+        text(scope, request.url)?,
+        entry::latin1(scope, request.headers)?,
+        text(scope, request.cf)?,
+        body,
+        length,
+    ];
+    entries.call(scope, Entry::Fetch, &arguments).map(|_| ())
+}
+
+/// Five values for each message, one after the other.
+fn messages<'s>(scope: &mut v8::PinScope<'s, '_>, batch: &Batch<'_>) -> Option<Value<'s>> {
+    let mut values = Vec::with_capacity(batch.messages.len() * 5);
+    for Message { id, sent_ms, attempts, body } in &batch.messages {
+        let (kind, body) = match body {
+            MessageBody::Json(json) => (kind::JSON, text(scope, json)?),
+            MessageBody::Text(body) => (kind::TEXT, text(scope, body)?),
+            MessageBody::Bytes(bytes) => (kind::BYTES, entry::bytes(scope, bytes)?),
+        };
+        let (attempts, kind) = (entry::number(scope, *attempts), entry::number(scope, kind));
+        values.extend([text(scope, id)?, time(scope, *sent_ms), attempts, kind, body]);
+    }
+    Some(v8::Array::new_with_elements(scope, &values).into())
+}
+
+fn metrics<'s>(scope: &mut v8::PinScope<'s, '_>, batch: &Batch<'_>) -> Value<'s> {
+    let oldest = batch.oldest_ms.map_or(-1.0, |at_ms| at_ms as f64);
+    let values = [
+        v8::Number::new(scope, batch.backlog_count as f64).into(),
+        v8::Number::new(scope, batch.backlog_bytes as f64).into(),
+        v8::Number::new(scope, oldest).into(),
+    ];
+    v8::Array::new_with_elements(scope, &values).into()
+}
+
+fn time<'s>(scope: &mut v8::PinScope<'s, '_>, at_ms: u64) -> Value<'s> {
+    v8::Number::new(scope, at_ms as f64).into()
+}
+
+fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> Option<Value<'s>> {
+    modules::string(scope, text.as_bytes()).map(Into::into)
+}
