@@ -72,7 +72,7 @@ impl Api {
         let paths = self.document["paths"].as_object().expect("paths");
         let found = paths.iter().filter(|(template, _)| is(template));
         let found: Vec<_> =
-            found.filter_map(|(t, calls)| Some((t, calls.get(&method.to_lowercase())?))).collect();
+            found.filter_map(|(t, calls)| Some((t, calls.get(method.to_lowercase())?))).collect();
         assert_eq!(found.len(), 1, "{method} {path} is described once");
         (found[0].0.clone(), found[0].1.clone())
     }

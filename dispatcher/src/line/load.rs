@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::Line;
+use crate::clock::Clock;
 use crate::tasks::Tasks;
 
 /// What the cordon said last.
@@ -29,6 +30,10 @@ impl Line {
         table.events.len() + table.waiting
     }
 
+    pub(super) fn touch(&self) {
+        self.used_ms.store(elapsed_ms(&self.host.clock), Ordering::Relaxed);
+    }
+
     /// What runs its tasks.
     pub fn tasks(&self) -> &Tasks {
         &self.host.tasks
@@ -41,4 +46,9 @@ impl Line {
     pub(crate) fn set_busy_permille(&self, permille: u32) {
         self.load.busy_permille.store(permille, Ordering::Relaxed);
     }
+}
+
+/// The clock's elapsed time in milliseconds.
+pub(super) fn elapsed_ms(clock: &Clock) -> u64 {
+    u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -47,6 +47,7 @@ use crate::usage::Meter;
 use body::Intake;
 use call::Calling;
 use event::{Exchange, Sending};
+use load::elapsed_ms;
 use outbox::Outbox;
 
 /// Keeps compiled code: of what, the module's name and the code.
@@ -242,12 +243,4 @@ impl Line {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn touch(&self) {
-        self.used_ms.store(elapsed_ms(&self.host.clock), Ordering::Relaxed);
-    }
-}
-
-fn elapsed_ms(clock: &Clock) -> u64 {
-    u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -23,11 +23,10 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::{self, Cordons};
-use crate::egress::Egress;
 use crate::event::Events;
 use crate::http::{self, Front, Fronts};
 use crate::outbound::{Outbound, Workers};
-use crate::placement::{self, Placement, SWEEP_EVERY};
+use crate::placement::{self, Placement};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::tail::Tail;
 use crate::tasks::Tasks;
@@ -184,7 +183,7 @@ impl Server {
         egress.keep_from(admin.port());
         tasks.spawn("usage", usage.run(ending.subscribe()));
         let swept = (placement.clone(), egress);
-        tasks.spawn("sweep", sweep(swept, clock, ending.subscribe()));
+        tasks.spawn("sweep", setup::sweep(swept, clock, ending.subscribe()));
         let drain = Duration::from_millis(config.drain_ms.into());
         let server = Self {
             listen,
@@ -236,25 +235,5 @@ impl Server {
         }
         self.placement.cordons().shutdown().await;
         self.fronts.end().await;
-    }
-}
-
-async fn sweep(
-    (placement, egress): (Placement, Egress),
-    clock: Clock,
-    mut ending: watch::Receiver<bool>,
-) {
-    let ended = async move {
-        let _ = ending.wait_for(|ending| *ending).await;
-    };
-    tokio::pin!(ended);
-    loop {
-        tokio::select! {
-            () = clock.sleep(SWEEP_EVERY) => {
-                placement.sweep();
-                egress.sweep();
-            }
-            () = ended.as_mut() => return,
-        }
     }
 }

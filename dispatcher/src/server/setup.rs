@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bindery_logic::place::Waiting;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon;
 use crate::egress::{Egress, Parts, System};
 use crate::http::Fronts;
+use crate::placement::{Placement, SWEEP_EVERY};
 
 /// How its cordons are run.
 pub(super) fn cordons(config: &Config, program: PathBuf) -> cordon::Config {
@@ -42,4 +44,25 @@ pub(super) fn egress(config: &Config, fronts: &Fronts, clock: &Clock) -> std::io
 /// Threads of the front door: one for four cores, for most of the work is the isolates'.
 pub(super) fn front_count() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1))
+}
+
+/// Lets go, once in a while, of what was idle for too long.
+pub(super) async fn sweep(
+    (placement, egress): (Placement, Egress),
+    clock: Clock,
+    mut ending: watch::Receiver<bool>,
+) {
+    let ended = async move {
+        let _ = ending.wait_for(|ending| *ending).await;
+    };
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            () = clock.sleep(SWEEP_EVERY) => {
+                placement.sweep();
+                egress.sweep();
+            }
+            () = ended.as_mut() => return,
+        }
+    }
 }

@@ -145,6 +145,7 @@ mod tests {
             limits: limits::Lower::default(),
             outbound: Outbound::Public,
             previews: true,
+            routes: vec![],
         };
         let bytes =
             |(name, _, text): &(&str, _, &str)| ((*name).to_owned(), text.to_string().into());

@@ -233,6 +233,15 @@ limits! {
         "bytes of all headers of a request or response";
         "a request is answered with TOO_LARGE, a response throws";
         "send shorter ones";
+    BATCH = "batch_count_max" limits::BATCH_COUNT_MAX, Count, None;
+        "messages of one batch of a queue"; "the call is refused";
+        "send the others in another batch";
+    MESSAGE = "message_bytes_max" limits::MESSAGE_BYTES_MAX, Bytes, None;
+        "bytes of one message of a queue"; "the call is refused";
+        "keep what is long elsewhere and send its name";
+    DELAY = "delay_s_max" limits::DELAY_S_MAX, Count, None;
+        "seconds for which a message of a queue may be held back"; "the handler throws";
+        "hold it back again when it comes";
 }
 
 #[cfg(test)]
