@@ -151,7 +151,7 @@ fn is(kind: &Value, value: &Value) -> bool {
     }
 }
 
-const SOURCE: &str = "export default { fetch(request) { \
+const SOURCE: &str = "export default { scheduled() {}, fetch(request) { \
     if (request.url.endsWith('/throw')) throw new TypeError('x'); \
     console.warn('said', { a: 1 }); return new Response('made'); } };";
 
@@ -216,6 +216,8 @@ async fn workers(api: &mut Api, tenant: &str) {
     }
     api.call("GET", &format!("{tenant}/logs"), None).await;
     hours(api, tenant).await;
+    let scheduled = json!({ "type": "scheduled", "cron": "0 0 * * *" });
+    api.call("POST", &format!("{worker}/events"), Some(scheduled)).await;
     api.call("GET", &format!("{tenant}/audit"), None).await;
     api.call("GET", "/v1/audit?limit=1", None).await;
     api.call("GET", &format!("{tenant}/workers?limit=1"), None).await;
