@@ -78,10 +78,20 @@ pub(super) struct Running {
 /// How a cordon ended.
 pub(super) struct Death {
     pub(super) culprit: Option<IsolateNumber>,
-    /// The lines that ran in it, and whose fault its death is for each.
-    pub(super) lines: Vec<(Arc<Line>, Blame)>,
+    /// What ran in it.
+    pub(super) losses: Vec<Loss>,
     /// Whether it was told to end.
     pub(super) told: bool,
+}
+
+/// An isolate that died with its cordon.
+pub(super) struct Loss {
+    /// Its line, if anybody still has it.
+    pub(super) line: Option<Arc<Line>>,
+    /// Whose fault the death is, for this one.
+    pub(super) blame: Blame,
+    /// Who waits to hear that.
+    pub(super) ended: oneshot::Sender<Blame>,
 }
 
 impl Running {
@@ -371,13 +381,12 @@ impl Cordon {
         let named = self.convicted.get().copied().or_else(|| blame::culprit(notes));
         let culprit = named.filter(|number| guests.contains_key(number));
         let told = told && self.convicted.get().is_none();
-        let mut lines = Vec::new();
-        for (number, guest) in guests {
-            let blame = blame::of(number, culprit);
-            lines.extend(guest.line.upgrade().map(|line| (line, blame)));
-            let _ = guest.ended.send(blame);
-        }
-        Death { culprit, lines, told }
+        let loss = |(number, guest): (IsolateNumber, Guest)| Loss {
+            line: guest.line.upgrade(),
+            blame: blame::of(number, culprit),
+            ended: guest.ended,
+        };
+        Death { culprit, losses: guests.into_iter().map(loss).collect(), told }
     }
 
     fn guests(&self) -> MutexGuard<'_, Guests> {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bindery_logic::blame;
+use bindery_wire::IsolateNumber;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
@@ -105,7 +106,7 @@ struct Supervisor {
 
 /// How a cordon's time in its place ended.
 enum Stood {
-    Died(Option<Death>),
+    Died(Option<IsolateNumber>),
     /// Another one is ready for the place.
     Followed(Box<Running>),
 }
@@ -129,10 +130,9 @@ impl Supervisor {
                         let _ = first.send(Ok(())).await;
                     }
                     match self.stand(running, &mut closing).await {
-                        Stood::Died(death) => {
+                        Stood::Died(culprit) => {
                             let lived = born.elapsed().as_millis() >= u128::from(blame::LIVED_MS);
                             deaths = if lived { 1 } else { deaths + 1 };
-                            let culprit = death.and_then(|death| death.culprit);
                             blame::restart_after_ms(deaths, culprit)
                         }
                         Stood::Followed(running) => {
@@ -179,7 +179,7 @@ impl Supervisor {
                 closing.spawn_local(async move {
                     drain(&cordon, ending).await;
                     if let Ok(death) = running.await {
-                        cordons.mourn(&death);
+                        cordons.mourn(death);
                     }
                 });
                 return Stood::Followed(Box::new(next));
@@ -190,10 +190,11 @@ impl Supervisor {
             }
         };
         self.fill(None);
-        if let Some(death) = &death {
+        let culprit = death.as_ref().and_then(|death| death.culprit);
+        if let Some(death) = death {
             self.cordons.mourn(death);
         }
-        Stood::Died(death)
+        Stood::Died(culprit)
     }
 
     /// Waits until a cordon has to be replaced, and starts another one while it goes on.
@@ -278,7 +279,7 @@ async fn run_alone(
     }
     end_when_spent(&cordon, ending, UNUSED_IN).await;
     if let Ok(death) = running.await {
-        cordons.mourn(&death);
+        cordons.mourn(death);
     }
 }
 
@@ -298,16 +299,24 @@ async fn end_when_spent(cordon: &Cordon, mut ending: watch::Receiver<bool>, wait
 }
 
 impl Cordons {
-    /// Draws the conclusions from a death.
-    fn mourn(&self, death: &Death) {
-        if death.told {
-            return;
+    /// Draws the conclusions from a death, and then tells whoever waits for the verdict: the next
+    /// start of a culprit knows of it.
+    fn mourn(&self, death: Death) {
+        if !death.told {
+            self.record(&death);
         }
+        for loss in death.losses {
+            let _ = loss.ended.send(loss.blame);
+        }
+    }
+
+    fn record(&self, death: &Death) {
         self.0.deaths.fetch_add(1, Ordering::Relaxed);
         let now = self.0.clock.now();
-        tracing::warn!(culprit = ?death.culprit, isolates = death.lines.len(), "a cordon died");
-        for (line, blame) in &death.lines {
-            match blame {
+        tracing::warn!(culprit = ?death.culprit, isolates = death.losses.len(), "a cordon died");
+        for loss in &death.losses {
+            let Some(line) = &loss.line else { continue };
+            match loss.blame {
                 blame::Blame::Itself => self.0.book.killed(line.code(), now),
                 blame::Blame::Another => {}
                 // Whoever did nothing can not have done it.

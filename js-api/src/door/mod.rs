@@ -184,6 +184,15 @@ impl Door {
             || self.up.values().any(UpBody::waits)
     }
 
+    /// Ends an event that broke a limit, also one that its own code has ended since it was last
+    /// told of: what was thrown then is what the limit made of it.
+    pub fn end_over(&mut self, event: u32, outcome: Outcome) {
+        self.end(event, outcome);
+        if let Some(state) = self.events.get_mut(&event) {
+            state.ended = Some(outcome);
+        }
+    }
+
     /// Ends an event: its timers are dropped and its bodies cut. The host says so on the line
     /// once the CPU time of the present completion is known.
     pub fn end(&mut self, event: u32, outcome: Outcome) {

@@ -450,7 +450,7 @@ impl Host {
             let cpu = limit::CPU.told(door.limits.cpu_ms_max);
             let exception = start::breached(verdict, cpu, door.limits.memory_bytes_max);
             door.exception(Some(event), exception);
-            door.end(event, outcome);
+            door.end_over(event, outcome);
         }
         self.ruined |= verdict == Verdict::Memory;
         if self.ruined || event.is_none() {
