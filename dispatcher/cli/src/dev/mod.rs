@@ -49,7 +49,8 @@ Examples:
 
 A save is deployed at once; a mistake is shown with its place, and what served before goes on
 serving. `.dev.vars` (NAME=VALUE on each line) takes the place of variables and secrets. On a
-terminal, h lists the keys. Ctrl-C ends it.";
+terminal, h lists the keys. Ctrl-C ends it.
+Here `fetch` also reaches this machine and private networks.";
 
 /// What `dev` is told.
 #[derive(Args, Debug)]
