@@ -12,7 +12,8 @@ fail() {
 
 command -v npm > /dev/null || fail "npm is missing: install Node.js (Debian: apt install nodejs npm)"
 command -v curl > /dev/null || fail "curl is missing: install it (Debian: apt install curl)"
-# With the tests, as `cargo test` built it: alone, the program would be built with other features of its dependencies.
+# With the tests, as `cargo test` built it: alone, the program would be built with other features
+# of its dependencies.
 cargo build --quiet --bin bindery --tests
 bindery="${CARGO_TARGET_DIR:-target}/debug/bindery"
 bindery=$(realpath "$bindery")
