@@ -7,23 +7,10 @@ use bindery_wire::log::Spent;
 
 use crate::metrics::{Counts, Family};
 
-/// Every outcome, in the order of its counts.
-const ALL: [Outcome; 9] = [
-    Outcome::Ok,
-    Outcome::Exception,
-    Outcome::ExceededCpu,
-    Outcome::ExceededMemory,
-    Outcome::ExceededWallTime,
-    Outcome::Canceled,
-    Outcome::Hung,
-    Outcome::Lost,
-    Outcome::InternalError,
-];
-
 /// Counts ends of events.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
-    counts: Counts<{ ALL.len() }>,
+    counts: Counts<{ Outcome::ALL.len() }>,
     cpu_us: AtomicU64,
 }
 
@@ -34,7 +21,7 @@ impl Outcomes {
     }
 
     pub(super) fn measure(&self) -> Vec<Family> {
-        let counts = ALL.iter().map(|outcome| outcome.as_str()).zip(self.counts.read());
+        let counts = Outcome::ALL.iter().map(|outcome| outcome.as_str()).zip(self.counts.read());
         let cpu = self.cpu_us.load(Ordering::Relaxed) as f64 / 1e6;
         vec![
             Family::counters(("bindery_events_total", "Events that ended."), "outcome", counts),
@@ -49,7 +36,7 @@ mod tests {
 
     #[test]
     fn every_outcome_is_counted_under_its_own_name() {
-        for (place, outcome) in ALL.into_iter().enumerate() {
+        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, place, "{outcome}");
             let outcomes = Outcomes::default();
             outcomes.count(Spent { outcome, cpu_us: 0, wall_us: 0 });

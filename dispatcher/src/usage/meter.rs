@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bindery_wire::TenantId;
 use bindery_wire::log::Spent;
-use bindery_wire::{Outcome, TenantId};
 use tokio::sync::Notify;
 
 /// What is counted. The names are those of the stored rows: append only.
@@ -32,6 +32,8 @@ const WALL_US: usize = 2;
 const BYTES_IN: usize = 3;
 const BYTES_OUT: usize = 4;
 const SUBREQUESTS: usize = 5;
+/// The first of the outcomes' counts, which stand in the order of [`Outcome::ALL`].
+const OUTCOMES: usize = 6;
 
 /// What was counted since the last writing, in the order of [`FIGURES`].
 pub(super) type Counts = [u64; FIGURES.len()];
@@ -71,7 +73,7 @@ impl Meter {
         self.count(REQUESTS, 1);
         self.count(CPU_US, spent.cpu_us);
         self.count(WALL_US, spent.wall_us);
-        self.count(outcome(spent.outcome), 1);
+        self.count(OUTCOMES + spent.outcome as usize, 1);
         self.list();
     }
 
@@ -139,23 +141,6 @@ impl Meter {
     }
 }
 
-/// The place of an outcome's count in [`FIGURES`].
-fn outcome(outcome: Outcome) -> usize {
-    const FIRST: usize = SUBREQUESTS + 1;
-    FIRST
-        + match outcome {
-            Outcome::Ok => 0,
-            Outcome::Exception => 1,
-            Outcome::ExceededCpu => 2,
-            Outcome::ExceededMemory => 3,
-            Outcome::ExceededWallTime => 4,
-            Outcome::Canceled => 5,
-            Outcome::Hung => 6,
-            Outcome::Lost => 7,
-            Outcome::InternalError => 8,
-        }
-}
-
 /// Meters that counted something since they were last written.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -190,22 +175,14 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
+    use bindery_wire::Outcome;
+
     use super::*;
 
     #[test]
     fn each_outcome_is_counted_under_its_name() {
-        for outcome in [
-            Outcome::Ok,
-            Outcome::Exception,
-            Outcome::ExceededCpu,
-            Outcome::ExceededMemory,
-            Outcome::ExceededWallTime,
-            Outcome::Canceled,
-            Outcome::Hung,
-            Outcome::Lost,
-            Outcome::InternalError,
-        ] {
-            assert_eq!(FIGURES[super::outcome(outcome)], format!("outcome.{outcome}"));
+        for outcome in Outcome::ALL {
+            assert_eq!(FIGURES[OUTCOMES + outcome as usize], format!("outcome.{outcome}"));
         }
     }
 }

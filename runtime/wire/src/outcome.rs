@@ -29,6 +29,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, in the order of its number.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Exception,
+        Self::ExceededCpu,
+        Self::ExceededMemory,
+        Self::ExceededWallTime,
+        Self::Canceled,
+        Self::Hung,
+        Self::Lost,
+        Self::InternalError,
+    ];
+
     /// The name in logs, headers and the tail.
     pub fn as_str(self) -> &'static str {
         match self {
