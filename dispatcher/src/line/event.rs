@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::body::{Cut, Download, Outflow, Upload};
 use super::call::Unread;
 use super::{Line, Permit};
+use crate::code::Code;
 use crate::trace::Trace;
 
 /// Names one request of a client, in logs and in the answer.
@@ -211,6 +212,26 @@ pub(super) enum Client {
 }
 
 impl Exchange {
+    /// An event that has just been sent.
+    pub(super) fn new(
+        about: About,
+        reply: oneshot::Sender<Reply>,
+        code: &Code,
+        (client, since): (Client, Duration),
+    ) -> Self {
+        Self {
+            about,
+            reply: Some(reply),
+            bodies: Vec::new(),
+            intakes: Vec::new(),
+            calls_left: code.limits.subrequest_count_max,
+            calls_waiting: 0,
+            client,
+            since,
+            decision: None,
+        }
+    }
+
     /// Tells whoever waits that the isolate is gone.
     pub(super) fn lost(self, blame: Blame) -> About {
         if let Some(reply) = self.reply {
@@ -256,17 +277,8 @@ impl Begun {
             let state = State::Held { from: Unread::Plain(from), length };
             table.bodies.insert(event, Sending { event, state });
         }
-        let exchange = Exchange {
-            about,
-            reply: Some(sender),
-            bodies: Vec::new(),
-            intakes: Vec::new(),
-            calls_left: line.code.limits.subrequest_count_max,
-            calls_waiting: 0,
-            client: Client::Listens,
-            since: line.host.clock.elapsed(),
-            decision: None,
-        };
+        let since = line.host.clock.elapsed();
+        let exchange = Exchange::new(about, sender, &line.code, (Client::Listens, since));
         table.events.insert(event, exchange);
         drop(table);
         // From here on the event's end gives the permit back.

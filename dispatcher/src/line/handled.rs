@@ -33,18 +33,9 @@ impl Begun {
         let (sender, reply) = oneshot::channel();
         let since = line.host.clock.elapsed();
         let wall = Duration::from_millis(line.code.limits.wall_ms_max.into());
-        let exchange = Exchange {
-            about,
-            reply: Some(sender),
-            bodies: Vec::new(),
-            intakes: Vec::new(),
-            calls_left: line.code.limits.subrequest_count_max,
-            calls_waiting: 0,
-            client: Client::Gone(since + wall),
-            since,
-            decision,
-        };
-        table.events.insert(event, exchange);
+        let client = Client::Gone(since + wall);
+        let exchange = Exchange::new(about, sender, &line.code, (client, since));
+        table.events.insert(event, Exchange { decision, ..exchange });
         drop(table);
         // From here on the event's end gives the permit back.
         let _ = permit.take();
