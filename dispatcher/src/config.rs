@@ -52,6 +52,11 @@ pub struct PoolConfig {
     /// Live isolates of one version: one, and more while it is busy. As many as cores if absent,
     /// at least two.
     pub version_isolate_count_max: Option<NonZeroU32>,
+    /// The share of a core, in thousandths, from which on an isolate counts as busy.
+    pub busy_permille_min: u32,
+    /// What has to be free of all cores, in thousandths of one, before a busy version gets one
+    /// more isolate.
+    pub free_permille_min: u32,
     /// Bytes that all cordons together may hold. Idle isolates go before it is reached, and no
     /// start passes it. Three quarters of what the machine or the control group has if absent.
     pub memory_bytes_max: Option<NonZeroU64>,
@@ -118,6 +123,8 @@ impl Default for PoolConfig {
         Self {
             isolate_count_max: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
             version_isolate_count_max: None,
+            busy_permille_min: 800,
+            free_permille_min: 500,
             memory_bytes_max: None,
             idle_ms: 10 * 60 * 1_000,
             blank_count_min: 2,

@@ -3,14 +3,10 @@
 //! It gets one at once if code holds every one of them while somebody waits, and one at a time
 //! under load that lasts while a core is free. It loses them by idleness, as any isolate.
 
-/// An isolate counts as busy from this share of a core on.
-const BUSY_PERMILLE: u32 = 800;
 /// Events for each isolate from which on another could take some.
 const EVENT_COUNT_MIN: usize = 2;
 /// How often in a row a version is seen busy before it grows.
 const LOOK_COUNT: u32 = 2;
-/// What of a core has to be free for one more.
-const FREE_PERMILLE: u32 = 500;
 
 /// How long an isolate beside the first may be idle, in milliseconds.
 pub const IDLE_MS_MAX: u64 = 10_000;
@@ -31,6 +27,10 @@ pub struct Room {
     pub count_max: usize,
     /// What is free of all cores; 1000 is one core.
     pub free_permille: u32,
+    /// What has to be free for one more.
+    pub free_permille_min: u32,
+    /// The share of a core from which on an isolate counts as busy.
+    pub busy_permille_min: u32,
     /// Whether starts of others wait.
     pub others_wait: bool,
 }
@@ -45,7 +45,7 @@ impl Growth {
     /// Takes in how the isolates of a version are; whether it gets one more now. Asked about once
     /// a second.
     pub fn look(&mut self, seen: &[Seen], room: Room) -> bool {
-        let busy = |seen: &Seen| seen.busy_permille >= BUSY_PERMILLE;
+        let busy = |seen: &Seen| seen.busy_permille >= room.busy_permille_min;
         let events: usize = seen.iter().map(|seen| seen.event_count).sum();
         let loaded = !seen.is_empty() && events >= seen.len().saturating_mul(EVENT_COUNT_MIN);
         if !loaded || !seen.iter().all(busy) {
@@ -53,7 +53,7 @@ impl Growth {
             return false;
         }
         self.busy_looks = self.busy_looks.saturating_add(1);
-        let fits = seen.len() < room.count_max && room.free_permille >= FREE_PERMILLE;
+        let fits = seen.len() < room.count_max && room.free_permille >= room.free_permille_min;
         let grows = self.busy_looks >= LOOK_COUNT && fits && !room.others_wait;
         if grows {
             self.busy_looks = 0;
@@ -66,7 +66,13 @@ impl Growth {
 mod tests {
     use super::*;
 
-    const ROOM: Room = Room { count_max: 4, free_permille: 900, others_wait: false };
+    const ROOM: Room = Room {
+        count_max: 4,
+        free_permille: 900,
+        free_permille_min: 500,
+        busy_permille_min: 800,
+        others_wait: false,
+    };
     const BUSY: Seen = Seen { event_count: 8, busy_permille: 990 };
     const IDLE: Seen = Seen { event_count: 0, busy_permille: 0 };
 

@@ -51,7 +51,14 @@ impl Placement {
         let others_wait = live.memory.under_way_count() > 0;
         let Live { entries, cores, .. } = &mut *live;
         let free_permille = cores.free_permille();
-        let room = Room { count_max: self.0.group_count_max, free_permille, others_wait };
+        let config = &self.0.parts.config;
+        let room = Room {
+            count_max: self.0.group_count_max,
+            free_permille,
+            free_permille_min: config.free_permille_min,
+            busy_permille_min: config.busy_permille_min,
+            others_wait,
+        };
         // One at a time: what is free is free once.
         for entry in entries.values_mut() {
             let Entry::Live(group) = entry else { continue };
