@@ -20,6 +20,8 @@ use super::{Doors, SOON, within};
 pub(crate) struct Program {
     dir: TempDir,
     arguments: Vec<String>,
+    /// The soft limit on open files that it starts under.
+    descriptors: Option<u32>,
     running: Option<Running>,
     doors: Doors,
     stderr: Arc<Mutex<Vec<u8>>>,
@@ -33,11 +35,21 @@ struct Running {
 impl Program {
     /// Starts it with its defaults, but for the ports and these arguments.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+        Self::start(arguments, None).await
+    }
+
+    /// Starts it where so many files may be open until it asks for more.
+    pub(crate) async fn start_under(descriptors: u32) -> Self {
+        Self::start(&[], Some(descriptors)).await
+    }
+
+    async fn start(arguments: &[&str], descriptors: Option<u32>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let doors = Doors { listen: nowhere, admin: nowhere, token: String::new() };
         let arguments = arguments.iter().map(|&argument| argument.into()).collect();
-        let mut program = Self { dir, arguments, running: None, doors, stderr: Arc::default() };
+        let stderr = Arc::default();
+        let mut program = Self { dir, arguments, descriptors, running: None, doors, stderr };
         program.again().await;
         program
     }
@@ -61,7 +73,16 @@ impl Program {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
+        const PROGRAM: &str = env!("CARGO_BIN_EXE_bindery");
+        let mut command = match self.descriptors {
+            None => Command::new(PROGRAM),
+            Some(count) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("ulimit -Sn {count} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, PROGRAM]);
+                shell
+            }
+        };
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.arg("--data").arg(self.data()).args(&self.arguments);
         command.current_dir(self.dir.path()).env_clear().kill_on_drop(true);

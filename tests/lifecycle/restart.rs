@@ -37,3 +37,15 @@ async fn a_server_of_ten_thousand_tenants_starts_anew_with_all_of_them() {
     }
     assert_eq!(program.terminate().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_may_open_as_many_files_as_the_system_lets_it() {
+    let program = Program::start_under(64).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.pid()));
+    let limits = limits.expect("limits of a process");
+    let open = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let mut numbers = open.split_whitespace().filter(|word| word.parse::<u64>().is_ok());
+    let (soft, hard) = (numbers.next().expect("a soft one"), numbers.next().expect("a hard one"));
+    assert_eq!(soft, hard, "{open}");
+    assert_ne!(soft, "64", "{open}");
+}

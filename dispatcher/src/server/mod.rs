@@ -104,6 +104,7 @@ pub struct Server {
 impl Server {
     /// Starts a server whose cordons run `program cordon`. Both ports accept when it returns.
     pub async fn start(config: Config, program: PathBuf, clock: Clock) -> Result<Self, Error> {
+        setup::raise_descriptors();
         let tasks = Tasks::new(Handle::current());
         let cordons = Cordons::start(setup::cordons(&config, program), clock.clone());
         let (store, cordons) = tokio::join!(Store::open(config.data.clone()), cordons);

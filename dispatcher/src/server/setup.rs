@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bindery_logic::place::Waiting;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -12,6 +13,16 @@ use crate::cordon;
 use crate::egress::{Egress, Parts, System};
 use crate::http::Fronts;
 use crate::placement::{Placement, SWEEP_EVERY};
+
+/// Lets this process open as many files as it may: each isolate and each connection is one, and
+/// many systems start a program with 1,024.
+pub(super) fn raise_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    if let Err(error) = raised {
+        tracing::warn!(?current, ?maximum, %error, "the limit on open files could not be raised");
+    }
+}
 
 /// How its cordons are run.
 pub(super) fn cordons(config: &Config, program: PathBuf) -> cordon::Config {
