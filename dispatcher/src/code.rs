@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bindery_wire::frame::OUTBOUND_SLOT;
+use bindery_wire::frame::{CACHES_SLOT, OUTBOUND_SLOT};
+use bindery_wire::manifest::Binding;
 use bindery_wire::{Limits, Manifest, TenantId, VersionId};
 use bytes::Bytes;
 
@@ -30,17 +31,27 @@ pub struct Code {
     pub generation: u64,
 }
 
-/// What a slot of an isolate stands for. Slots behind the first are those of the version's
-/// bindings, in the order of their names.
+/// What a slot of an isolate stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
+pub enum Slot<'a> {
     /// The global `fetch`.
     Outbound,
+    /// The global `caches`.
+    Caches,
+    /// What the version declares.
+    Binding(&'a Binding),
 }
 
 impl Code {
     /// What a slot stands for; absent if the version has no such slot.
-    pub fn slot(&self, slot: u32) -> Option<Slot> {
-        (slot == OUTBOUND_SLOT).then_some(Slot::Outbound)
+    pub fn slot(&self, slot: u32) -> Option<Slot<'_>> {
+        match slot {
+            OUTBOUND_SLOT => Some(Slot::Outbound),
+            CACHES_SLOT => Some(Slot::Caches),
+            slot => {
+                let (.., binding) = self.manifest.bound().find(|(known, ..)| *known == slot)?;
+                Some(Slot::Binding(binding))
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod audit;
+pub mod binding;
 pub mod clock;
 pub mod code;
 pub mod config;

@@ -3,8 +3,9 @@
 
 use bindery_logic::egress::redirect::REDIRECT_COUNT_MAX;
 pub use bindery_wire::limit::{
-    AFTER_CLIENT, BINDINGS, CPU, ENV, HEADERS, HEADERS_BYTES, LOG, Limit, MEMORY, MODULE_COUNT,
-    MODULES, QUEUED_EVENTS, REQUEST, ROUTES, STARTUP_CPU, Setting, Told, URL, Unit, WALL,
+    AFTER_CLIENT, BINDINGS, CONSUMERS, CPU, CRON, CRONS, ENV, HEADERS, HEADERS_BYTES, LOG, Limit,
+    MEMORY, MODULE_COUNT, MODULES, QUEUED_EVENTS, REQUEST, ROUTES, STARTUP_CPU, Setting, Told, URL,
+    Unit, WALL,
 };
 
 use crate::config::PoolConfig;

@@ -3,6 +3,7 @@
 pub mod door;
 pub mod ops;
 
+mod binding;
 mod cloudflare;
 mod console;
 mod crypto;

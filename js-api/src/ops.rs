@@ -45,7 +45,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "outgoing requests: written to the line, under limits that the dispatcher checks",
-        &["op_fetch_send", "op_fetch_abort"],
+        &["op_fetch_send"],
     ),
     (
         "turns a thrown value into a class that has a name",

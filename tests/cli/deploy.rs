@@ -99,7 +99,11 @@ const JSONC: &str = r#"{
   "compatibility_date": "2026-01-01", "compatibility_flags": ["enable_request_signal"],
   "vars": { "GREETING": "hi", "CFG": { "a": [1, null] }, "N": 1.5 },
   "rules": [{ "type": "Text", "globs": ["**/*.md"], "fallthrough": true }],
-  "limits": { "cpu_ms": 50 }, "preview_urls": false, "kv_namespaces": [],
+  "limits": { "cpu_ms": 50 }, "preview_urls": false,
+  "kv_namespaces": [{ "binding": "NOTES", "id": "notes", "preview_id": "x" }],
+  "queues": { "producers": [{ "binding": "OUT", "queue": "jobs", "delivery_delay": 5 }],
+              "consumers": [{ "queue": "jobs", "type": "worker", "max_retries": 0 }] },
+  "triggers": { "crons": ["*/5 * * * *"] },
   "unsafe": { "bindings": [{ "type": "dynamic_kv", "name": "KV" }],
               "metadata": { "outbound": "none" } },
   "observability": { "enabled": true },
@@ -110,7 +114,8 @@ main = "src/index.js"
 compatibility_date = "2026-01-01"
 compatibility_flags = ["enable_request_signal"]
 preview_urls = false
-kv_namespaces = []
+kv_namespaces = [{ binding = "NOTES", id = "notes" }]
+triggers.crons = ["*/5 * * * *"]
 observability.enabled = true
 rules = [{ type = "Text", globs = ["**/*.md"], fallthrough = true }]
 [vars]
@@ -121,6 +126,13 @@ CFG = { a = [1] }
 cpu_ms = 50
 [unsafe.metadata]
 outbound = "none"
+[[queues.producers]]
+binding = "OUT"
+queue = "jobs"
+delivery_delay = 5
+[[queues.consumers]]
+queue = "jobs"
+max_retries = 0
 [[unsafe.bindings]]
 type = "dynamic_kv"
 name = "KV"
@@ -159,7 +171,14 @@ fn both_syntaxes_of_a_description_mean_the_same() {
                     {"type": "plain_text", "name": "GREETING", "text": "hi"},
                     {"type": "dynamic_kv", "name": "KV"},
                     {"type": "json", "name": "N", "json": 1.5},
+                    {"type": "kv_namespace", "name": "NOTES", "namespace_id": "notes"},
+                    {
+                        "type": "queue", "name": "OUT", "queue_name": "jobs",
+                        "delivery_delay": 5,
+                    },
                 ],
+                "queue_consumers": [{"queue": "jobs", "max_retries": 0}],
+                "crons": ["*/5 * * * *"],
                 "limits": {"cpu_ms": 50}, "outbound": "none", "previews": false,
             })
         );
@@ -181,7 +200,8 @@ fn all_problems_of_a_description_are_reported_at_once_with_their_places() {
   "name": 7, "main": "src/none.js",
   "kv_namespaces": [{ "binding": "KV" }],
   "durable_objects": { "bindings": [] }, "compatability_date": "2026-01-01",
-  "queues": { "producers": [{}] },
+  "queues": { "producers": [{}], "consumers": [{ "queue": "q", "type": "http_pull", "max": 1 }] },
+  "d1_databases": [{}], "triggers": { "cron": [] },
   "rules": [{ "type": "CommonJS", "globs": ["*.cjs"] }, { "type": "Text", "globs": ["*.{a,b}"] }],
   "vars": [], "account_id": "x"
 }"#,

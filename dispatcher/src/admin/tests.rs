@@ -213,15 +213,23 @@ async fn every_problem_of_an_upload_is_reported_at_once() {
         "compatibility_flags": ["nope", "nodejs_compat"],
         "bindings": [
             { "type": "foo", "name": "A" },
-            { "type": "kv_namespace", "name": "B", "namespace_id": "x" },
+            { "type": "kv_namespace", "name": "B", "namespace_id": "" },
             { "type": "plain_text", "name": "1C", "text": 3, "extra": true },
             { "type": "plain_text", "name": "A", "text": "x" },
             { "type": "secret_text", "name": "KEY" },
             { "type": "json", "name": "J" },
             7,
+            { "type": "queue", "name": "Q", "delivery_delay": 86401 },
+            { "type": "dynamic_kv", "name": "KVS", "quota": 1 },
+            { "type": "r2_bucket", "name": "R" },
         ],
-        "crons": ["* * * * *"], "routes": [], "limits": { "cpu_ms": 0, "disk": 1 },
-        "outbound": { "service": "X--y", "to": 1 }, "keep_bindings": ["queue"], "previews": "yes",
+        "queue_consumers": [
+            { "queue": "jobs", "max_batch_size": 0, "max_retries": -1, "dead_letter_queue": "" },
+            { "queue": "jobs", "max_batch_timeout": 61, "visibility": 1 },
+            "jobs",
+        ],
+        "crons": ["* * * * *", "* * * * *", "x".repeat(257)], "routes": [], "limits": { "cpu_ms": 0, "disk": 1 },
+        "outbound": { "service": "X--y", "to": 1 }, "keep_bindings": ["d1"], "previews": "yes",
     });
     let modules: [(&str, &str, &[u8]); 9] = [
         ("a.js", ES, b"\xff"),

@@ -1,24 +1,26 @@
-//! Calls on a line: what an isolate asks of a binding, and what comes back.
+//! Calls on a line: what an isolate asks of `fetch` or of a binding, and what comes back.
 //!
 //! A call belongs to an event and ends with it: whatever carries it out is dropped then. Only so
 //! many calls of an event wait for their replies at once; an isolate keeps the others back, and
 //! one that does not is no honest isolate. What a slot stands for is looked up here, in what the
 //! version declared: a frame names a number only.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, MutexGuard};
 
+use bindery_wire::binding::HEAD_BYTES_MAX;
 use bindery_wire::flat;
 use bindery_wire::frame::{self, BODY_INLINE_BYTES_MAX, Body, Down, Operation, Outgoing};
 use bindery_wire::limits::{CALL_COUNT_MAX, HEADERS_BYTES_MAX, URL_BYTES_MAX};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::TryFutureExt;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
 use super::body::{Download, Intake, Metered};
 use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
+use super::outside::{Answer, Ask, Call, Fetched, FetchedBody, Refused, Unread};
 use super::{About, Cut, Line, RequestId, Table, Upload, Violation};
 use crate::code::{Code, Slot};
 use crate::trace::{Span, TRACEPARENT, Trace};
@@ -26,126 +28,72 @@ use crate::trace::{Span, TRACEPARENT, Trace};
 /// Bytes of a method; those that HTTP knows are shorter.
 const METHOD_BYTES_MAX: usize = 64;
 
-/// Carries out the calls of isolates.
-pub trait Outside: Send + Sync {
-    /// Sends a request. Cancel-safe: dropped, it has no connection left.
-    fn fetch(&self, call: Call) -> BoxFuture<'static, Result<Fetched, Refused>>;
-}
-
-/// A request of a worker, on its way out.
-pub struct Call {
-    /// What made it.
-    pub code: Arc<Code>,
-    /// The client's request that led to it.
-    pub request: RequestId,
-    /// The trace that the event belongs to.
-    pub trace: Trace,
-    /// How many workers lie between that request and this one.
-    pub hops: u32,
-    /// How many subrequests the event has left for redirects.
-    pub redirects_max: u32,
-    /// The method.
-    pub method: Box<str>,
-    /// The whole URL.
-    pub url: Box<str>,
-    /// Headers in the flat form, as the worker gave them.
-    pub headers: Bytes,
-    /// Whether a redirect is followed, or is the response.
-    pub follow: bool,
-    /// The body.
-    pub body: RequestBody,
-}
-
-/// A response from outside.
-pub struct Fetched {
-    /// The status.
-    pub status: u16,
-    /// What stands behind the status.
-    pub status_text: Cow<'static, str>,
-    /// The URL that answered, if redirects led to another one.
-    pub url: Option<String>,
-    /// How many redirects led there.
-    pub redirects: u32,
-    /// Headers in the flat form.
-    pub headers: Vec<u8>,
-    /// The body.
-    pub body: FetchedBody,
-}
-
-/// The body of a response from outside.
-pub enum FetchedBody {
-    /// There is none.
-    None,
-    /// All of it.
-    Inline(Bytes),
-    /// It is read when somebody wants it.
-    Stream {
-        /// Where it comes from.
-        from: Unread,
-        /// How long it is as it was sent, if known.
-        length: Option<u64>,
-    },
-}
-
-/// A body that nobody has read from.
-pub enum Unread {
-    /// Its bytes are what it says.
-    Plain(Upload),
-    /// Its headers name an encoding.
-    Encoded(Box<dyn Encoded>),
-}
-
-/// A body with an encoding: a worker that reads it gets what it says, and whoever it is passed on
-/// to gets what was sent.
-pub trait Encoded: Send {
-    /// What it is encoded with.
-    fn encoding(&self) -> &[u8];
-    /// The bytes that were sent.
-    fn as_sent(self: Box<Self>) -> Upload;
-    /// What they say.
-    fn decoded(self: Box<Self>) -> Upload;
-}
-
-impl Unread {
-    /// The bytes that were sent.
-    pub fn as_sent(self) -> Upload {
-        match self {
-            Self::Plain(upload) => upload,
-            Self::Encoded(body) => body.as_sent(),
-        }
-    }
-
-    /// What they say.
-    pub(super) fn decoded(self) -> Upload {
-        match self {
-            Self::Plain(upload) => upload,
-            Self::Encoded(body) => body.decoded(),
-        }
-    }
-
-    /// The bytes for whoever is told of an encoding by these headers, and whether they are those
-    /// that were sent.
-    pub(super) fn under(self, headers: &[u8]) -> (Upload, bool) {
-        match self {
-            Self::Encoded(body) if !names(headers, body.encoding()) => (body.decoded(), false),
-            other => (other.as_sent(), true),
-        }
-    }
-}
-
-/// Why there is no response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Whether the call itself was wrong.
-    pub wrong: bool,
-    /// What the worker is told.
-    pub message: Cow<'static, str>,
-}
-
 /// A call under way. Dropped, it is canceled.
 pub(super) struct Calling {
     event: u32,
     _cancel: oneshot::Sender<()>,
+}
+
+/// What a call that was taken in is carried out with.
+struct Admitted {
+    request: RequestId,
+    trace: Trace,
+    hops: u32,
+    calls_left: u32,
+    body: RequestBody,
+    canceled: oneshot::Receiver<()>,
+}
+
+/// What came of a call.
+enum Carried {
+    Fetched(Fetched),
+    Answered(Answer),
+}
+
+impl Carried {
+    /// How many subrequests it took beside the call itself.
+    fn redirects(&self) -> u32 {
+        match self {
+            Self::Fetched(fetched) => fetched.redirects,
+            Self::Answered(_) => 0,
+        }
+    }
+}
+
+/// A body that was given to an event.
+enum Given {
+    None,
+    Inline(Bytes),
+    Stream { body: u32, length: Option<u64> },
+}
+
+impl Given {
+    fn frame(&self) -> Body<'_> {
+        match self {
+            Self::None => Body::None,
+            Self::Inline(bytes) => Body::Inline(bytes),
+            Self::Stream { body, length } => Body::Stream { body: *body, length: *length },
+        }
+    }
+}
+
+/// Refuses an operation that its slot does not know, or that is larger than it may be.
+fn check(code: &Code, slot: u32, operation: &Operation<'_>) -> Heard {
+    let is_there = match operation {
+        Operation::Fetch(_) => matches!(code.slot(slot), Some(Slot::Outbound)),
+        Operation::Bound(_) => matches!(code.slot(slot), Some(Slot::Caches | Slot::Binding(_))),
+    };
+    if !is_there {
+        return Err(Violation::Order("a call of a slot that it does not have"));
+    }
+    let too_large = match operation {
+        Operation::Fetch(Outgoing { method, url, headers, .. }) => {
+            let too_long = method.len() > METHOD_BYTES_MAX || url.len() > URL_BYTES_MAX;
+            too_long || headers.len() > HEADERS_BYTES_MAX
+        }
+        Operation::Bound(bound) => bound.head.len() > HEAD_BYTES_MAX,
+    };
+    if too_large { Err(Violation::Order("a call that is larger than it may be")) } else { Ok(()) }
 }
 
 /// A worker's headers, with the trace that its request belongs to unless it names one itself.
@@ -164,14 +112,6 @@ fn traced(headers: &[u8], trace: Trace) -> Bytes {
     all.into()
 }
 
-/// Whether flat headers have this content-encoding.
-fn names(headers: &[u8], encoding: &[u8]) -> bool {
-    let parsed = flat::parse(headers).unwrap_or_default();
-    parsed.iter().any(|(name, value)| {
-        name.eq_ignore_ascii_case(b"content-encoding") && value.eq_ignore_ascii_case(encoding)
-    })
-}
-
 impl Calling {
     pub(super) fn event(&self) -> u32 {
         self.event
@@ -180,15 +120,43 @@ impl Calling {
 
 impl Line {
     pub(super) fn hear_call(self: &Arc<Self>, call: frame::Call<'_>) -> Heard {
-        let frame::Call { call: id, event, slot, operation: Operation::Fetch(outgoing) } = call;
-        let Some(Slot::Outbound) = self.code.slot(slot) else {
-            return Err(Violation::Order("a call of a slot that it does not have"));
-        };
-        let Outgoing { method, url, headers, .. } = &outgoing;
-        let too_long = method.len() > METHOD_BYTES_MAX || url.len() > URL_BYTES_MAX;
-        if too_long || headers.len() > HEADERS_BYTES_MAX {
-            return Err(Violation::Order("a call that is larger than it may be"));
+        let frame::Call { call: id, event, slot, operation } = call;
+        check(&self.code, slot, &operation)?;
+        let Some(admitted) = self.admit(id, event, operation.body())? else { return Ok(()) };
+        let Admitted { request, trace, hops, calls_left, body, canceled } = admitted;
+        let code = self.code.clone();
+        match operation {
+            Operation::Fetch(Outgoing { method, url, headers, follow, .. }) => {
+                let fetch = self.host.outside.fetch(Call {
+                    code,
+                    request,
+                    trace,
+                    hops,
+                    redirects_max: calls_left,
+                    method: method.into(),
+                    url: url.into(),
+                    headers: traced(headers, trace),
+                    follow,
+                    body,
+                });
+                self.carry_out(id, canceled, fetch.map_ok(Carried::Fetched));
+            }
+            Operation::Bound(frame::Bound { head, .. }) => {
+                let head = Bytes::copy_from_slice(head);
+                let answer = self.host.outside.ask(Ask { code, slot, trace, head, body });
+                self.carry_out(id, canceled, answer.map_ok(Carried::Answered));
+            }
         }
+        Ok(())
+    }
+
+    /// Takes a call in and counts it. `None` if the event has none left: then it is refused.
+    fn admit(
+        self: &Arc<Self>,
+        id: u32,
+        event: u32,
+        body: &Body<'_>,
+    ) -> Result<Option<Admitted>, Violation> {
         let (cancel, canceled) = oneshot::channel();
         let mut table = self.table();
         let Table { events, calls, .. } = &mut *table;
@@ -200,43 +168,38 @@ impl Line {
             return Err(Violation::Order("a call number twice"));
         }
         let left = exchange.calls_left.checked_sub(1);
-        let body = self.call_body(&mut table, event, &outgoing.body)?;
+        let body = self.call_body(&mut table, event, body)?;
         let Table { events, calls, .. } = &mut *table;
         let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
-        let Some(left) = left else {
+        let Some(calls_left) = left else {
             // The body goes after the table is free: it may be one of this line's.
             drop(table);
             self.send_refusal(id, &self.too_many());
-            return Ok(());
+            return Ok(None);
         };
-        exchange.calls_left = left;
+        exchange.calls_left = calls_left;
         self.host.meter.subrequests(1);
         exchange.calls_waiting += 1;
         let About { request, trace, hops, .. } = exchange.about;
         calls.insert(id, Calling { event, _cancel: cancel });
-        drop(table);
-        let Outgoing { method, url, headers, follow, .. } = outgoing;
-        let fetch = self.host.outside.fetch(Call {
-            code: self.code.clone(),
-            request,
-            trace,
-            hops,
-            redirects_max: left,
-            method: method.into(),
-            url: url.into(),
-            headers: traced(headers, trace),
-            follow,
-            body,
-        });
+        Ok(Some(Admitted { request, trace, hops, calls_left, body, canceled }))
+    }
+
+    /// Answers a call when it is carried out, unless it is canceled before.
+    fn carry_out(
+        self: &Arc<Self>,
+        id: u32,
+        canceled: oneshot::Receiver<()>,
+        answer: impl Future<Output = Result<Carried, Refused>> + Send + 'static,
+    ) {
         let line = self.clone();
         self.host.tasks.spawn("call", async move {
             tokio::select! {
                 biased;
                 _ = canceled => {}
-                result = fetch => line.reply(id, result),
+                answer = answer => line.reply(id, answer),
             }
         });
-        Ok(())
     }
 
     /// The body of a call's request.
@@ -287,43 +250,60 @@ impl Line {
     }
 
     /// Tells the isolate what came of a call.
-    fn reply(&self, id: u32, result: Result<Fetched, Refused>) {
+    fn reply(&self, id: u32, answer: Result<Carried, Refused>) {
         let mut table = self.table();
-        let Some(calling) = table.calls.remove(&id) else { return };
-        let number = table.next_number;
-        let Table { events, bodies, next_number, .. } = &mut *table;
-        let Some(exchange) = events.get_mut(&calling.event) else { return };
+        let Some(Calling { event, .. }) = table.calls.remove(&id) else { return };
+        let Some(exchange) = table.events.get_mut(&event) else { return };
         exchange.calls_waiting -= 1;
-        let fetched = match result {
-            Ok(fetched) => fetched,
+        let answer = match answer {
+            Ok(answer) => answer,
             Err(refused) => {
                 drop(table);
                 return self.send_refusal(id, &refused);
             }
         };
-        let Fetched { status, status_text, url, redirects, headers, body } = fetched;
+        let redirects = answer.redirects();
         exchange.calls_left = exchange.calls_left.saturating_sub(redirects);
         self.host.meter.subrequests(redirects);
-        let inline;
-        let body = match body {
-            FetchedBody::None => Body::None,
+        match answer {
+            Carried::Fetched(Fetched { status, status_text, url, headers, body, .. }) => {
+                let given = self.give(table, event, body);
+                let (status_text, url) = (&*status_text, url.as_deref());
+                let (headers, body) = (&headers[..], given.frame());
+                let response = frame::Response { status, status_text, url, headers, body };
+                self.send_answer(id, frame::Answer::Response(response));
+            }
+            Carried::Answered(Answer { head, body }) => {
+                let given = self.give(table, event, body);
+                let bound = frame::Bound { head: &head, body: given.frame() };
+                self.send_answer(id, frame::Answer::Bound(bound));
+            }
+        }
+    }
+
+    /// Gives a body to an event: one that is to be streamed gets a number. Lets the table go.
+    fn give(&self, mut table: MutexGuard<'_, Table>, event: u32, body: FetchedBody) -> Given {
+        match body {
+            FetchedBody::None => Given::None,
             FetchedBody::Inline(bytes) => {
-                inline = bytes;
-                self.host.meter.bytes_in(inline.len());
-                Body::Inline(&inline)
+                self.host.meter.bytes_in(bytes.len());
+                Given::Inline(bytes)
             }
             FetchedBody::Stream { from, length } => {
+                let body = table.next_number;
+                table.next_number = body.wrapping_add(1);
                 let state = State::Held { from, length };
-                bodies.insert(number, Sending { event: calling.event, state });
-                exchange.bodies.push(number);
-                *next_number = number.wrapping_add(1);
-                Body::Stream { body: number, length }
+                table.bodies.insert(body, Sending { event, state });
+                if let Some(exchange) = table.events.get_mut(&event) {
+                    exchange.bodies.push(body);
+                }
+                Given::Stream { body, length }
             }
-        };
-        drop(table);
-        let (status_text, url) = (&*status_text, url.as_deref());
-        let response = frame::Response { status, status_text, url, headers: &headers, body };
-        self.send(&Down::Reply(frame::Reply { call: id, result: Ok(response) }));
+        }
+    }
+
+    fn send_answer(&self, call: u32, answer: frame::Answer<'_>) {
+        self.send(&Down::Reply(frame::Reply { call, result: Ok(answer) }));
     }
 
     fn send_refusal(&self, call: u32, refused: &Refused) {
@@ -344,5 +324,5 @@ pub fn too_many(max: u32) -> Refused {
         "Too many subrequests. One event may make {max}, redirects included (`limits.subrequests`): \
          make fewer, or have the limit raised."
     );
-    Refused { wrong: false, message: message.into() }
+    Refused::failed(message)
 }

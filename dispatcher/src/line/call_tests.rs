@@ -2,7 +2,8 @@
 
 use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
-use bindery_wire::frame::{Body, Call as WireCall, Head, Operation, Outgoing, Up};
+use bindery_wire::binding::HEAD_BYTES_MAX;
+use bindery_wire::frame::{Body, Bound, Call as WireCall, Head, Operation, Outgoing, Up};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 
@@ -14,6 +15,12 @@ fn call(call: u32, body: Body<'_>) -> Up<'_> {
     let outgoing = Outgoing { method: "PUT", url, headers: b"", follow: true, body };
     let operation = Operation::Fetch(outgoing);
     Up::Call(WireCall { call, event: 0, slot: 0, operation })
+}
+
+/// A call of slot 2, which is a binding.
+fn ask<'a>(call: u32, head: &'a str, body: Body<'a>) -> Up<'a> {
+    let operation = Operation::Bound(Bound { head: head.as_bytes(), body });
+    Up::Call(WireCall { call, event: 0, slot: 2, operation })
 }
 
 fn fetched(body: FetchedBody) -> Result<Fetched, Refused> {
@@ -163,4 +170,73 @@ async fn more_calls_at_once_than_may_be_end_the_line() {
     assert!(matches!(setup.io.await, Ok(End::Violated(_))));
     setup.line.lost(Blame::Itself);
     assert!(matches!(begun.reply().await, Reply::Lost(Blame::Itself)));
+}
+
+#[tokio::test]
+async fn a_binding_answers_with_a_head_and_a_body_that_is_read_when_asked_for() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    let heard = setup.peer(|peer| {
+        peer.hear();
+        peer.say(&ask(5, "short", Body::Inline(b"sent")));
+        let short = peer.hear();
+        peer.say(&ask(6, "long", Body::Stream { body: 9, length: Some(4) }));
+        let long = peer.hear();
+        peer.say(&Up::Credit { body: 1, bytes: 100 });
+        peer.say(&Up::Chunk { body: 9, bytes: b"more" });
+        peer.say(&Up::End { body: 9, whole: true });
+        [short, long, peer.hear(), peer.hear()]
+    });
+    let expected = [
+        "answer 5 short Inline([115, 101, 110, 116])",
+        "answer 6 long Stream { body: 1, length: Some(4) }",
+        "chunk 1 4",
+        "end 1 true",
+    ];
+    assert_eq!(heard.await, expected);
+}
+
+#[tokio::test]
+async fn calls_of_bindings_count_as_subrequests() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    let heard = setup.peer(|peer| {
+        peer.hear();
+        let answers: Vec<String> = (0..9)
+            .map(|number| {
+                peer.say(&ask(number, "", Body::None));
+                peer.hear()
+            })
+            .collect();
+        answers
+    });
+    let heard = heard.await;
+    assert_eq!(heard[7], "answer 7  None");
+    assert!(heard[8].starts_with("refusal 8 Too many subrequests."), "{}", heard[8]);
+}
+
+#[tokio::test]
+async fn an_operation_that_its_slot_does_not_know_ends_the_line() {
+    let long = "x".repeat(HEAD_BYTES_MAX + 1);
+    let of = |slot, head| {
+        let operation = Operation::Bound(Bound { head, body: Body::None });
+        Up::Call(WireCall { call: 1, event: 0, slot, operation })
+    };
+    for (slot, head) in [(0, &b""[..]), (3, b""), (u32::MAX, b""), (2, long.as_bytes())] {
+        let mut setup = started().await;
+        let _begun = setup.begin(RequestBody::None).await;
+        let mut bytes = Vec::new();
+        codec::write(&mut bytes, &of(slot, head), codec::UP_BYTES_MAX).expect("fits");
+        setup.peer(move |peer| peer.say_bytes(&bytes)).await;
+        assert!(matches!(setup.io.await, Ok(End::Violated(_))), "slot {slot}");
+    }
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    setup
+        .peer(|peer| {
+            let Up::Call(fetch) = call(1, Body::None) else { return };
+            peer.say(&Up::Call(WireCall { slot: 2, ..fetch }));
+        })
+        .await;
+    assert!(matches!(setup.io.await, Ok(End::Violated(_))), "a request to a binding");
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::body::{Cut, Download, Outflow, Upload};
-use super::call::Unread;
+use super::outside::Unread;
 use super::{Line, Permit};
 use crate::code::Code;
 use crate::trace::Trace;

@@ -17,16 +17,18 @@ mod hear;
 mod io;
 mod load;
 mod outbox;
+mod outside;
 mod permit;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Broken, Cut, Download, Upload};
-pub use call::{Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread, too_many};
+pub use call::too_many;
 pub use end::Sweep;
 pub use event::{About, Begun, Event, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
 pub use hear::Violation;
 pub use io::{End, Io};
+pub use outside::{Answer, Ask, Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread};
 pub use permit::Permit;
 
 use std::collections::HashMap;

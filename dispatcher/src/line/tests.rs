@@ -9,7 +9,7 @@ use bindery_logic::blame::Blame;
 use bindery_storage::memory::Memory;
 use bindery_wire::event::{Batch, Decision, Handler, Message, MessageBody, Settled, Verdict};
 use bindery_wire::frame::{
-    Body, Down, Event as WireEvent, EventKind, Head, Reply as WireReply, Started, Up,
+    Answer, Body, Down, Event as WireEvent, EventKind, Head, Reply as WireReply, Started, Up,
 };
 use bindery_wire::frame::{CHUNK_BYTES_MAX, WINDOW_BYTES};
 use bindery_wire::limits::{self, QUEUED_EVENT_COUNT_MAX};
@@ -41,7 +41,11 @@ impl Peer {
     pub(super) fn say(&mut self, up: &Up<'_>) {
         let mut bytes = Vec::new();
         codec::write(&mut bytes, up, codec::UP_BYTES_MAX).expect("fits");
-        self.socket.write_all(&bytes).expect("the line reads");
+        self.say_bytes(&bytes);
+    }
+
+    pub(super) fn say_bytes(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).expect("the line reads");
     }
 
     /// The next frame, described: frames borrow what they were read from.
@@ -84,8 +88,12 @@ fn describe(down: &Down<'_>) -> String {
         Down::Credit { body, bytes } => format!("credit {body} {bytes}"),
         Down::End { body, whole } => format!("end {body} {whole}"),
         Down::Cancel { event, outcome } => format!("cancel {event} {outcome}"),
-        Down::Reply(WireReply { call, result: Ok(response) }) => {
+        Down::Reply(WireReply { call, result: Ok(Answer::Response(response)) }) => {
             format!("reply {call} {} {:?}", response.status, response.body)
+        }
+        Down::Reply(WireReply { call, result: Ok(Answer::Bound(bound)) }) => {
+            let head = String::from_utf8_lossy(bound.head);
+            format!("answer {call} {head} {:?}", bound.body)
         }
         Down::Reply(WireReply { call, result: Err(refusal) }) => {
             format!("refusal {call} {}", refusal.message)
@@ -96,7 +104,7 @@ fn describe(down: &Down<'_>) -> String {
     }
 }
 
-/// Where calls go in these tests: the test answers them.
+/// Where calls go in these tests: the test answers requests, and bindings answer what they hear.
 struct Street(mpsc::UnboundedSender<(Call, Answering)>);
 
 pub(super) type Answering = oneshot::Sender<Result<Fetched, Refused>>;
@@ -106,6 +114,20 @@ impl Outside for Street {
         let (answering, answer) = oneshot::channel();
         let _ = self.0.send((call, answering));
         Box::pin(async move { answer.await.expect("the test answers") })
+    }
+
+    fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<super::Answer, Refused>> {
+        Box::pin(async move {
+            let head = ask.head.to_vec();
+            let body = match ask.body {
+                RequestBody::None => FetchedBody::None,
+                RequestBody::Inline(bytes) => FetchedBody::Inline(bytes),
+                RequestBody::Stream { from, length } => {
+                    FetchedBody::Stream { from: Unread::Plain(from), length }
+                }
+            };
+            Ok(super::Answer { head, body })
+        })
     }
 }
 
@@ -120,16 +142,19 @@ pub(super) struct Setup {
 }
 
 fn code() -> Arc<Code> {
+    let kv = manifest::Binding::KvNamespace { namespace: "notes".into() };
     let manifest = Manifest {
         format: manifest::FORMAT,
         main_module: "a.js".into(),
         modules: Default::default(),
-        bindings: Default::default(),
+        bindings: [("KV".into(), kv)].into(),
         compat: manifest::Compat { date: "2026-08-01".into(), flags: vec![] },
         limits: limits::Lower::default(),
         outbound: manifest::Outbound::Public,
         previews: true,
         routes: vec![],
+        queue_consumers: vec![],
+        crons: vec![],
     };
     Arc::new(Code {
         tenant: TenantId(1),

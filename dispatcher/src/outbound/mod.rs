@@ -1,5 +1,5 @@
 //! Where the calls of workers go: to the internet, to another worker of the same tenant, or nowhere,
-//! as the version's `outbound` says.
+//! as the version's `outbound` says, and those of bindings to what carries them out.
 //!
 //! Guarantees: which worker is meant is looked up at each call, among those of the caller's own
 //! tenant only; workers that call each other are bounded by the hops that one request may take.
@@ -15,8 +15,9 @@ use bindery_wire::manifest;
 use futures_util::future::BoxFuture;
 use http::HeaderName;
 
+use crate::binding::Bindings;
 use crate::egress::Egress;
-use crate::line::{Call, Fetched, Outside, Refused};
+use crate::line::{Answer, Ask, Call, Fetched, Outside, Refused};
 use crate::placement::Placement;
 use crate::registry::Registry;
 use crate::tasks::Tasks;
@@ -24,6 +25,7 @@ use crate::tasks::Tasks;
 /// Carries out the calls of workers.
 pub struct Outbound {
     egress: Egress,
+    bindings: Bindings,
     /// Not held: lines, which end up here, are part of it.
     workers: OnceLock<Weak<Workers>>,
 }
@@ -40,8 +42,8 @@ pub struct Workers {
 
 impl Outbound {
     /// One that knows no workers yet.
-    pub fn new(egress: Egress) -> Self {
-        Self { egress, workers: OnceLock::new() }
+    pub fn new(egress: Egress, bindings: Bindings) -> Self {
+        Self { egress, bindings, workers: OnceLock::new() }
     }
 
     /// Lets calls reach workers, for as long as they are held elsewhere. Told once.
@@ -72,6 +74,10 @@ impl Outside for Outbound {
             }
         }
     }
+
+    fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
+        self.bindings.ask(ask)
+    }
 }
 
 const NOT_PERMITTED: &str = "This worker is not permitted to access the internet via global \
@@ -84,12 +90,12 @@ const ONE_TIME_BODY: &str = "A request with a one-time-use body (it was initiali
 
 /// A failure that is not the caller's.
 fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
-    Refused { wrong: false, message: message.into() }
+    Refused::failed(message)
 }
 
 /// A call that can not be carried out as it is.
 fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
-    Refused { wrong: true, message: message.into() }
+    Refused::wrong(message)
 }
 
 /// The name of a header of a worker, if the header goes any further.

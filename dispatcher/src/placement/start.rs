@@ -213,16 +213,18 @@ fn frame<'a>(code: &'a Code, compiled: &'a [Option<Bytes>]) -> Start<'a> {
         let kind = code.manifest.modules.get(name).map_or(ModuleKind::Es, |module| module.kind);
         Module { name, kind, source, compiled }
     });
-    let bound = code.manifest.bindings.iter().filter_map(|(name, binding)| match binding {
+    let values = code.manifest.bindings.iter().filter_map(|(name, binding)| match binding {
         Binding::PlainText { text } => Some((name.as_str(), EnvValue::Text(text))),
         Binding::Json { json } => Some((name.as_str(), EnvValue::Json(json))),
-        Binding::SecretText => None,
+        _ => None,
     });
+    let bound = code.manifest.bound();
+    let bound = bound.map(|(slot, kind, name, _)| (name, EnvValue::Bound { kind, slot }));
     let secrets = code.secrets.iter().map(|(name, value)| (name.as_str(), EnvValue::Text(value)));
     Start {
         main_module: &code.manifest.main_module,
         modules: modules.collect(),
-        env: bound.chain(secrets).collect(),
+        env: values.chain(bound).chain(secrets).collect(),
         limits: code.limits.clone(),
         compat_date: &code.manifest.compat.date,
         compat_flags: code.manifest.compat.flags.iter().map(String::as_str).collect(),

@@ -233,11 +233,9 @@ pub(super) fn env_faults(manifest: &Manifest, secrets: &Secrets) -> Vec<Fault> {
             faults.push(Fault::new(format!("bindings.{name}"), message));
         }
     }
-    let bindings = manifest.bindings.iter().map(|(name, binding)| match binding {
-        Binding::PlainText { text } => name.len() + text.len(),
-        Binding::Json { json } => name.len() + json.len(),
-        Binding::SecretText => 0,
-    });
+    // The names of secrets are counted with their values.
+    let others = || manifest.bindings.iter().filter(|(_, of)| **of != Binding::SecretText);
+    let bindings = others().map(|(name, binding)| name.len() + binding.value_bytes());
     let shown = visible(manifest, secrets.clone());
     let secret_bytes = shown.iter().map(|(name, text)| name.len() + text.len());
     let bytes = bindings.chain(secret_bytes).sum::<usize>() as u64;
@@ -249,8 +247,7 @@ pub(super) fn env_faults(manifest: &Manifest, secrets: &Secrets) -> Vec<Fault> {
         );
         faults.push(Fault::new("bindings", message));
     }
-    let others = manifest.bindings.values().filter(|binding| **binding != Binding::SecretText);
-    let count = others.count() + shown.len();
+    let count = others().count() + shown.len();
     if count > BINDING_COUNT_MAX {
         let message =
             format!("{count} names with the worker's secrets; {}", limit::BINDINGS.fixed());

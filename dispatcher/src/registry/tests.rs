@@ -136,6 +136,8 @@ pub(crate) fn upload(source: &str) -> Upload {
         outbound: Outbound::Public,
         previews: true,
         routes: vec![],
+        queue_consumers: vec![],
+        crons: vec![],
     };
     let modules = vec![("index.js".to_owned(), bytes)];
     Upload { manifest, modules, secrets: vec![], deploy: Deploy::Now }

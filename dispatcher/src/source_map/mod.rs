@@ -146,6 +146,8 @@ mod tests {
             outbound: Outbound::Public,
             previews: true,
             routes: vec![],
+            queue_consumers: vec![],
+            crons: vec![],
         };
         let bytes =
             |(name, _, text): &(&str, _, &str)| ((*name).to_owned(), text.to_string().into());

@@ -26,6 +26,8 @@ fn code(worker: &str) -> Code {
         outbound: manifest::Outbound::Public,
         previews: true,
         routes: vec![],
+        queue_consumers: vec![],
+        crons: vec![],
     };
     Code {
         tenant: T,

@@ -8,7 +8,9 @@ import * as timers from "ext:bindery/timers.js";
 import { console } from "ext:bindery/console.js";
 import * as inspect from "ext:bindery/inspect.js";
 import * as webcrypto from "ext:bindery/crypto.js";
-import { callRefused, callReply, fetch } from "ext:bindery/fetch.js";
+import { bind } from "ext:bindery/binding/kinds.js";
+import { callRefused, callReply } from "ext:bindery/call.js";
+import { fetch } from "ext:bindery/fetch.js";
 import { Headers } from "ext:bindery/http/headers.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:bindery/http/identity_stream.js";
 import { FormData } from "ext:bindery/http/form_data.js";
@@ -208,5 +210,6 @@ globalThis.__bindery = [
   callRefused,
   event.describeForHost,
   event.handlerEvent,
+  bind,
   { ...workers },
 ];

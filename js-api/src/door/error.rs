@@ -67,6 +67,13 @@ pub enum Error {
         /// Its length.
         got: usize,
     },
+    /// What is asked of a binding is longer than allowed.
+    #[class(range)]
+    #[error("a call of {got} bytes; the limit is {max}", max = bindery_wire::binding::HEAD_BYTES_MAX)]
+    HeadTooLong {
+        /// Its length.
+        got: usize,
+    },
     /// A body of an outgoing request longer than allowed.
     #[class(range)]
     #[error("the request's body is longer than the limit of {max} bytes")]

@@ -15,6 +15,7 @@ use bindery_wire::limits::{self, Limits};
 use bindery_wire::{Outcome, codec};
 
 mod body;
+pub mod call;
 pub(crate) mod decision;
 mod error;
 mod log;
@@ -152,15 +153,6 @@ impl Door {
         };
         self.events.insert(event, state);
         self.stray = Logged::default();
-    }
-
-    /// Refuses what only the code of an event that runs may do.
-    pub(crate) fn check_runs(&self, event: u32) -> Result<(), Error> {
-        if !self.serves() {
-            return Err(Error::GlobalScope);
-        }
-        let runs = self.events.get(&event).is_some_and(|state| state.ended.is_none());
-        if runs { Ok(()) } else { Err(Error::Ended) }
     }
 
     /// Lets the handler of an event decide: `decision` is what stands if it says nothing.

@@ -2,7 +2,7 @@
 
 import { core } from "ext:core/mod.js";
 import { currentEvent, enterEvent } from "ext:bindery/door.js";
-import { dropCalls } from "ext:bindery/fetch.js";
+import { dropCalls } from "ext:bindery/call.js";
 import { dropTimers } from "ext:bindery/timers.js";
 import { awaitBody, dropBodies, pumpBody, stopBody } from "ext:bindery/http/pump.js";
 import { abortRequest, requestFromHost } from "ext:bindery/http/request.js";

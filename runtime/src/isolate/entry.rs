@@ -21,9 +21,10 @@ pub(crate) enum Entry {
     Refused,
     Describe,
     Handler,
+    Bind,
 }
 
-const ENTRY_COUNT: u32 = Entry::Handler as u32 + 1;
+const ENTRY_COUNT: u32 = Entry::Bind as u32 + 1;
 
 /// Every entry of one isolate.
 pub(crate) struct Entries(Vec<v8::Global<v8::Function>>);

@@ -255,8 +255,8 @@ impl Host {
     fn reply(&mut self, reply: &Reply<'_>) -> Result<(), Gone> {
         let mut door = self.open()?;
         let event = door.calls.remove(&reply.call);
-        if let Ok(response) = &reply.result
-            && let Body::Stream { body, .. } = response.body
+        if let Ok(answer) = &reply.result
+            && let Body::Stream { body, .. } = *answer.body()
         {
             match event {
                 Some(event) => {

@@ -1,6 +1,6 @@
 //! What came of a call, on its way into JavaScript.
 
-use bindery_wire::frame::Reply;
+use bindery_wire::frame::{Answer, Bound, Reply};
 use deno_core::v8;
 
 use super::entry::{self, Entries, Entry};
@@ -14,7 +14,7 @@ pub(super) fn enter(
 ) -> Option<()> {
     let call = entry::number(scope, reply.call);
     match &reply.result {
-        Ok(response) => {
+        Ok(Answer::Response(response)) => {
             let [body, length] = entry::body(scope, &response.body)?;
             let url = match response.url {
                 Some(url) => modules::string(scope, url.as_bytes())?.into(),
@@ -30,6 +30,11 @@ pub(super) fn enter(
                 length,
             ];
             entries.call(scope, Entry::Reply, &arguments).map(|_| ())
+        }
+        Ok(Answer::Bound(Bound { head, body })) => {
+            let [body, length] = entry::body(scope, body)?;
+            let head = modules::string(scope, head)?.into();
+            entries.call(scope, Entry::Reply, &[call, head, body, length]).map(|_| ())
         }
         Err(refusal) => {
             let wrong = v8::Boolean::new(scope, refusal.wrong).into();

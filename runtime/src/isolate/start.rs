@@ -13,7 +13,7 @@ use bindery_wire::log::{Exception, Spent};
 use deno_core::{PollEventLoopOptions, v8};
 
 use super::blank::{Blank, in_context};
-use super::entry::{Entries, Entry};
+use super::entry::{self, Entries, Entry};
 use super::modules::{self, Source};
 use super::watchdog::{Verdict, Watch};
 
@@ -150,7 +150,7 @@ const NEVER_SETTLES: &str =
 fn prepare(blank: &mut Blank, start: &Start<'_>) -> Result<(), Exception> {
     let entries = &blank.entries;
     in_try(&mut blank.runtime, &blank.context, entries, |scope| {
-        let env = env_object(scope, &start.env)?;
+        let env = env_object(scope, entries, &start.env)?;
         entries.call(scope, Entry::Prepare, &[env.into()]).map(|_| ())
     })
 }
@@ -178,6 +178,7 @@ fn hand_over(
 
 fn env_object<'s>(
     scope: &mut v8::PinScope<'s, '_>,
+    entries: &Entries,
     env: &[(&str, EnvValue<'_>)],
 ) -> Option<v8::Local<'s, v8::Object>> {
     let object = v8::Object::new(scope);
@@ -188,6 +189,11 @@ fn env_object<'s>(
             EnvValue::Json(json) => {
                 let text = modules::string(scope, json.as_bytes())?;
                 v8::json::parse(scope, text)?
+            }
+            EnvValue::Bound { kind, slot } => {
+                let kind = modules::string(scope, kind.as_str().as_bytes())?.into();
+                let slot = entry::number(scope, *slot);
+                entries.call(scope, Entry::Bind, &[kind, slot])?
             }
         };
         object.create_data_property(scope, key.into(), value)?;

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::binding::Kind;
 use crate::event::{Batch, Decision, Handler};
 use crate::limits::Limits;
 use crate::log::{Exception, Record, Spent};
@@ -22,6 +23,10 @@ pub const WINDOW_BYTES: u32 = 512 << 10;
 
 /// The slot of every worker's global `fetch`.
 pub const OUTBOUND_SLOT: u32 = 0;
+/// The slot of every worker's `caches`.
+pub const CACHES_SLOT: u32 = 1;
+/// The slot of the first binding that a version declares: they follow in the order of their names.
+pub const BINDING_SLOT: u32 = 2;
 
 /// What the dispatcher says to an isolate.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +118,13 @@ pub enum EnvValue<'a> {
     Text(&'a str),
     /// A value, as the text of its JSON.
     Json(&'a str),
+    /// A binding.
+    Bound {
+        /// What stands for it.
+        kind: Kind,
+        /// Its place in the dispatcher's table.
+        slot: u32,
+    },
 }
 
 /// A reason to run a handler.
@@ -207,7 +219,39 @@ pub struct Reply<'a> {
     pub call: u32,
     /// What came of it.
     #[serde(borrow)]
-    pub result: Result<Response<'a>, Refusal<'a>>,
+    pub result: Result<Answer<'a>, Refusal<'a>>,
+}
+
+/// What a call was answered with.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer<'a> {
+    /// The response to an HTTP request.
+    #[serde(borrow)]
+    Response(Response<'a>),
+    /// What a binding says.
+    #[serde(borrow)]
+    Bound(Bound<'a>),
+}
+
+impl Answer<'_> {
+    /// The body that comes with it.
+    pub fn body(&self) -> &Body<'_> {
+        match self {
+            Self::Response(response) => &response.body,
+            Self::Bound(bound) => &bound.body,
+        }
+    }
+}
+
+/// What is said to a binding, or by it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bound<'a> {
+    /// What: [`crate::binding`] says how it is written.
+    #[serde(with = "serde_bytes")]
+    pub head: &'a [u8],
+    /// The bytes that go with it.
+    #[serde(borrow)]
+    pub body: Body<'a>,
 }
 
 /// The head of a response that the dispatcher fetched.
@@ -349,6 +393,27 @@ pub enum Operation<'a> {
     /// An HTTP request.
     #[serde(borrow)]
     Fetch(Outgoing<'a>),
+    /// Anything else: what it is, the binding knows.
+    #[serde(borrow)]
+    Bound(Bound<'a>),
+}
+
+impl<'a> Operation<'a> {
+    /// The body that comes with it.
+    pub fn body(&self) -> &Body<'a> {
+        match self {
+            Self::Fetch(outgoing) => &outgoing.body,
+            Self::Bound(bound) => &bound.body,
+        }
+    }
+
+    /// The same with another body.
+    pub fn with_body(self, body: Body<'a>) -> Self {
+        match self {
+            Self::Fetch(outgoing) => Self::Fetch(Outgoing { body, ..outgoing }),
+            Self::Bound(bound) => Self::Bound(Bound { body, ..bound }),
+        }
+    }
 }
 
 /// An HTTP request of a worker.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod binding;
 pub mod codec;
 pub mod compat;
 pub mod control;

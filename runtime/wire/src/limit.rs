@@ -177,7 +177,7 @@ limits! {
         "clear timers that nobody waits for";
     SUBREQUESTS = "subrequest_count_max" DEFAULT.subrequest_count_max, Count,
         each("limits.subrequests");
-        "outgoing requests of one event"; "fetch throws";
+        "outgoing requests and calls of bindings of one event"; "fetch throws, the call is refused";
         "send fewer requests from one event";
     EVENTS = "event_count_max" DEFAULT.event_count_max, Count, None;
         "events that one isolate runs at once"; "further events wait";
@@ -206,6 +206,18 @@ limits! {
     NAME = "name_bytes_max" name::NAME_BYTES_MAX, Bytes, None;
         "bytes of the name of a tenant or worker"; "the call is refused";
         "use a shorter name";
+    RESOURCE_NAME = "resource_name_bytes_max" name::RESOURCE_NAME_BYTES_MAX, Bytes, None;
+        "bytes of the name of a namespace or queue"; "the upload or call is refused";
+        "use a shorter name";
+    CONSUMERS = "consumer_count_max" limits::CONSUMER_COUNT_MAX, Count, None;
+        "queues that a version takes messages of"; "the upload is refused";
+        "let several workers take them";
+    CRONS = "cron_count_max" limits::CRON_COUNT_MAX, Count, None;
+        "crons of a version"; "the upload is refused";
+        "run more often and decide in the handler";
+    CRON = "cron_bytes_max" limits::CRON_BYTES_MAX, Bytes, None;
+        "bytes of a cron"; "the upload is refused";
+        "split it into several";
     ROUTES = "route_count_max" limits::ROUTE_COUNT_MAX, Count, None;
         "routes of a version"; "the upload is refused";
         "take several paths by one pattern with `*`";
@@ -220,7 +232,8 @@ limits! {
         "a request is answered with TOO_LARGE, fetch throws";
         "send what is long in the body";
     CALLS = "call_count_max" limits::CALL_COUNT_MAX, Count, None;
-        "outgoing requests of one event whose responses have not begun"; "further ones wait";
+        "outgoing requests and calls of bindings of one event that have no answer yet";
+        "further ones wait";
         "read one response before the next request";
     HOPS = "hop_count_max" limits::HOP_COUNT_MAX, Count, None;
         "calls from worker to worker that one request leads to"; "fetch throws";

@@ -70,6 +70,12 @@ pub const HOP_COUNT_MAX: u32 = 16;
 pub const ROUTE_COUNT_MAX: usize = 100;
 /// Bytes of the pattern of a route.
 pub const ROUTE_BYTES_MAX: usize = 512;
+/// Queues that a version takes messages of.
+pub const CONSUMER_COUNT_MAX: usize = 100;
+/// Crons of a version.
+pub const CRON_COUNT_MAX: usize = 100;
+/// Bytes of a cron.
+pub const CRON_BYTES_MAX: usize = 256;
 /// Events that wait for one isolate.
 pub const QUEUED_EVENT_COUNT_MAX: usize = 100;
 

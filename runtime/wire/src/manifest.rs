@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::binding::Kind;
+use crate::frame::BINDING_SLOT;
 use crate::id::{ContentHash, VersionId};
 use crate::limits::Lower;
 
@@ -32,6 +34,12 @@ pub struct Manifest {
     /// Patterns of the requests to custom hosts that the version takes, in their one form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<String>,
+    /// Queues whose messages the version takes, while it serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queue_consumers: Vec<QueueConsumer>,
+    /// When the version is to be run, while it serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crons: Vec<String>,
 }
 
 /// One module of a version. The bytes are elsewhere, under their hash.
@@ -79,6 +87,83 @@ pub enum Binding {
     },
     /// A secret of the worker: the value is not part of the version.
     SecretText,
+    /// A namespace of keys and values of the tenant's.
+    KvNamespace {
+        /// Its name.
+        namespace: String,
+    },
+    /// A queue of the tenant's, to send to.
+    Queue {
+        /// Its name.
+        queue: String,
+        /// Seconds for which its messages are held back, where a message does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivery_delay: Option<u32>,
+    },
+    /// The tenant's namespaces, by names that the worker makes up as it runs.
+    DynamicKv,
+    /// The tenant's queues, by names that the worker makes up as it runs.
+    DynamicQueue,
+}
+
+impl Binding {
+    /// The type, as an upload has it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::PlainText { .. } => "plain_text",
+            Self::Json { .. } => "json",
+            Self::SecretText => "secret_text",
+            Self::KvNamespace { .. } => "kv_namespace",
+            Self::Queue { .. } => "queue",
+            Self::DynamicKv => "dynamic_kv",
+            Self::DynamicQueue => "dynamic_queue",
+        }
+    }
+
+    /// What stands for it in `env`, if it is something that calls are made of.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::PlainText { .. } | Self::Json { .. } | Self::SecretText => None,
+            Self::KvNamespace { .. } => Some(Kind::Kv),
+            Self::Queue { .. } => Some(Kind::Queue),
+            Self::DynamicKv => Some(Kind::DynamicKv),
+            Self::DynamicQueue => Some(Kind::DynamicQueue),
+        }
+    }
+
+    /// Bytes of what the manifest itself puts into `env`.
+    pub fn value_bytes(&self) -> usize {
+        match self {
+            Self::PlainText { text } => text.len(),
+            Self::Json { json } => json.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// A queue whose messages a version takes. What is absent is as the server has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueConsumer {
+    /// The queue's name.
+    pub queue: String,
+    /// Messages of one batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_batch_size: Option<u32>,
+    /// Seconds for which a batch that is not full waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_batch_timeout: Option<u32>,
+    /// Times that a message is delivered again after it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+    /// Seconds before it is, where the handler does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_delay: Option<u32>,
+    /// The queue that takes what failed for the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter_queue: Option<String>,
+    /// Batches that are delivered at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
 }
 
 /// Which behaviour a version was written for.
@@ -139,6 +224,14 @@ impl Manifest {
         Ok(serde_json::from_slice(bytes)?)
     }
 
+    /// The bindings that calls are made of, each with its slot, what stands for it and its name.
+    pub fn bound(&self) -> impl Iterator<Item = (u32, Kind, &str, &Binding)> {
+        let kinds = self.bindings.iter();
+        let kinds = kinds.filter_map(|(name, binding)| Some((binding.kind()?, name, binding)));
+        let slots = (BINDING_SLOT..).zip(kinds);
+        slots.map(|(slot, (kind, name, binding))| (slot, kind, name.as_str(), binding))
+    }
+
     /// The version's id.
     pub fn id(&self) -> VersionId {
         VersionId::of(&self.to_bytes())
@@ -165,6 +258,8 @@ mod tests {
             outbound: Outbound::Public,
             previews: true,
             routes: vec![],
+            queue_consumers: vec![],
+            crons: vec![],
         }
     }
 
@@ -183,6 +278,42 @@ mod tests {
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.contains(r#""outbound":{"service":{"service":"proxy"}}"#), "{text}");
         assert_eq!(Manifest::from_bytes(&bytes).expect("reads").outbound, outbound);
+    }
+
+    /// Declarations that the first programs of this format did not know.
+    #[test]
+    fn what_a_version_declares_of_the_tenants_own_is_frozen_too() {
+        let kv = Binding::KvNamespace { namespace: "notes".into() };
+        let queue = Binding::Queue { queue: "jobs".into(), delivery_delay: Some(5) };
+        let manifest = Manifest {
+            bindings: BTreeMap::from([
+                ("A_TEXT".into(), Binding::PlainText { text: "x".into() }),
+                ("KV".into(), kv.clone()),
+                ("KVS".into(), Binding::DynamicKv),
+                ("QUEUE".into(), queue.clone()),
+                ("QUEUES".into(), Binding::DynamicQueue),
+            ]),
+            queue_consumers: vec![QueueConsumer {
+                queue: "jobs".into(),
+                max_retries: Some(0),
+                dead_letter_queue: Some("dead".into()),
+                ..QueueConsumer::default()
+            }],
+            crons: vec!["*/5 * * * *".into()],
+            ..example()
+        };
+        let bytes = manifest.to_bytes();
+        expect_test::expect_file!["../golden/manifest-1-bindings.json"]
+            .assert_eq(&String::from_utf8_lossy(&bytes));
+        assert_eq!(Manifest::from_bytes(&bytes).expect("reads"), manifest);
+        let bound: Vec<_> = manifest.bound().collect();
+        let expected = [
+            (2, Kind::Kv, "KV", &kv),
+            (3, Kind::DynamicKv, "KVS", &Binding::DynamicKv),
+            (4, Kind::Queue, "QUEUE", &queue),
+            (5, Kind::DynamicQueue, "QUEUES", &Binding::DynamicQueue),
+        ];
+        assert_eq!(bound, expected);
     }
 
     #[test]

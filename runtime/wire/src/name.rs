@@ -7,6 +7,9 @@ pub const MODULE_NAME_BYTES_MAX: usize = 1024;
 /// The longest name of a binding or secret, in bytes.
 pub const BINDING_NAME_BYTES_MAX: usize = 128;
 
+/// The longest name of a namespace or queue, in bytes.
+pub const RESOURCE_NAME_BYTES_MAX: usize = 256;
+
 /// What is wrong with a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -21,6 +24,9 @@ pub enum Error {
         "`{0}` is not a binding name: use 1 to 128 of A-Z, a-z, 0-9, `_` and `$`, no digit first"
     )]
     Binding(String),
+    /// The name of something that a tenant keeps.
+    #[error("`{0}` is not the name of a namespace or queue: use any text of 1 to 256 bytes")]
+    Resource(String),
 }
 
 /// Checks the name of a tenant or worker: it is one label of a host name, without `--`.
@@ -43,6 +49,13 @@ pub fn check_binding(name: &str) -> Result<(), Error> {
         && name.bytes().all(|b| first(b) || b.is_ascii_digit())
         && name != "__proto__";
     if good { Ok(()) } else { Err(Error::Binding(shown(name))) }
+}
+
+/// Checks the name of something that a tenant keeps, such as a namespace or a queue. Any text is
+/// one: it is part of keys only, which no text can leave.
+pub fn check_resource(name: &str) -> Result<(), Error> {
+    let good = (1..=RESOURCE_NAME_BYTES_MAX).contains(&name.len());
+    if good { Ok(()) } else { Err(Error::Resource(shown(name))) }
 }
 
 /// Checks the name of a module: a relative path of plain segments.

@@ -7,6 +7,7 @@ mod graph;
 mod keys;
 mod modules;
 mod project;
+mod resources;
 mod script;
 mod sources;
 mod tsconfig;

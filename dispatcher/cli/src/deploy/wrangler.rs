@@ -92,7 +92,7 @@ pub(crate) fn read(
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     document: &'a Document,
     sources: &'a mut Sources,
     problems: Vec<(usize, String)>,
@@ -144,7 +144,7 @@ impl Reader<'_> {
         }
     }
 
-    fn check_inner(&mut self, table: &str, node: &Node) {
+    pub(super) fn check_inner(&mut self, table: &str, node: &Node) {
         for Entry { key, at, .. } in node.entries() {
             if let Some(why) = keys::judge_inner(table, key) {
                 self.problem(*at, why);
@@ -179,6 +179,7 @@ impl Reader<'_> {
             metadata.insert("routes".into(), routes);
         }
         metadata.insert("bindings".into(), self.bindings(root));
+        metadata.extend(self.triggers(root));
         self.unsafe_metadata(root, &mut metadata);
         metadata
     }
@@ -205,6 +206,7 @@ impl Reader<'_> {
                 _ => json!({"type": "json", "name": key, "json": node.to_json()}),
             });
         }
+        bindings.extend(self.resources(root));
         let passed_on = root.get("unsafe").and_then(|entry| entry.node.get("bindings"));
         match passed_on.map(|entry| (entry.at, &entry.node.value)) {
             Some((_, Value::List(items))) => bindings.extend(items.iter().map(Node::to_json)),
@@ -337,7 +339,7 @@ impl Reader<'_> {
         Some((dir.join(base), name))
     }
 
-    fn text(&mut self, node: &Node, key: &str) -> Option<String> {
+    pub(super) fn text(&mut self, node: &Node, key: &str) -> Option<String> {
         let entry = node.get(key)?;
         if let Value::Text(text) = &entry.node.value {
             return Some(text.clone());
@@ -355,7 +357,7 @@ impl Reader<'_> {
         None
     }
 
-    fn table<'n>(&mut self, node: &'n Node, key: &str) -> &'n [Entry] {
+    pub(super) fn table<'n>(&mut self, node: &'n Node, key: &str) -> &'n [Entry] {
         let Some(entry) = node.get(key) else { return &[] };
         if !matches!(entry.node.value, Value::Table(_)) {
             self.problem(entry.at, format!("`{key}` must be an object"));
@@ -363,7 +365,7 @@ impl Reader<'_> {
         entry.node.entries()
     }
 
-    fn problem(&mut self, at: usize, message: impl std::fmt::Display) {
+    pub(super) fn problem(&mut self, at: usize, message: impl std::fmt::Display) {
         self.problems.push((at, self.document.at(at, message)));
     }
 }

@@ -1,10 +1,11 @@
 //! The bindings of an upload.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use bindery_wire::limits::BINDING_COUNT_MAX;
+use bindery_wire::limits::{BINDING_COUNT_MAX, DELAY_S_MAX};
 use bindery_wire::manifest::Binding;
-use bindery_wire::name::check_binding;
+use bindery_wire::name::{check_binding, check_resource};
 use serde_json::value::RawValue;
 
 use super::metadata::Known;
@@ -13,11 +14,10 @@ use crate::limit;
 use crate::registry::SECRET_BYTES_MAX;
 
 /// The types of binding that a version may have.
-pub(in crate::admin) const BINDING_TYPES: [&str; 3] = ["plain_text", "json", "secret_text"];
+pub(in crate::admin) const BINDING_TYPES: [&str; 7] =
+    ["plain_text", "json", "secret_text", "kv_namespace", "queue", "dynamic_kv", "dynamic_queue"];
 /// Types that a later release owns.
-const NOT_YET: [&str; 17] = [
-    "kv_namespace",
-    "queue",
+const NOT_YET: [&str; 13] = [
     "durable_object_namespace",
     "workflow",
     "service",
@@ -25,8 +25,6 @@ const NOT_YET: [&str; 17] = [
     "d1",
     "r2_bucket",
     "ai",
-    "dynamic_kv",
-    "dynamic_queue",
     "dynamic_workflow",
     "dynamic_object",
     "dynamic_d1",
@@ -86,6 +84,17 @@ fn one(
             secret(name, &mut fields, (known, read), faults);
             Some(Binding::SecretText)
         }
+        "kv_namespace" => {
+            let namespace = resource("namespace_id", &mut fields, faults);
+            namespace.map(|namespace| Binding::KvNamespace { namespace })
+        }
+        "queue" => {
+            let queue = resource("queue_name", &mut fields, faults);
+            let delivery_delay = within("delivery_delay", 0..=DELAY_S_MAX, &mut fields, faults);
+            queue.map(|queue| Binding::Queue { queue, delivery_delay })
+        }
+        "dynamic_kv" => Some(Binding::DynamicKv),
+        "dynamic_queue" => Some(Binding::DynamicQueue),
         kind => {
             let message = if NOT_YET.contains(&kind) {
                 format!("{kind} is not supported yet")
@@ -98,6 +107,34 @@ fn one(
     };
     fields.finish(faults);
     binding
+}
+
+/// The name of something that the tenant keeps.
+pub(super) fn resource(
+    field: &str,
+    fields: &mut Fields<'_>,
+    faults: &mut Faults,
+) -> Option<String> {
+    let name: String = fields.need(field, "a name", faults)?;
+    faults.check(fields.path(field), check_resource(&name));
+    Some(name)
+}
+
+/// A number between two others, both included, if it is there.
+pub(super) fn within(
+    field: &str,
+    range: RangeInclusive<u32>,
+    fields: &mut Fields<'_>,
+    faults: &mut Faults,
+) -> Option<u32> {
+    let (least, most) = (range.start(), range.end());
+    let expected = format!("a number from {least} to {most}");
+    let number = fields.take(field, &expected, faults)?;
+    if range.contains(&number) {
+        return Some(number);
+    }
+    faults.add(fields.path(field), format!("expected {expected}"));
+    None
 }
 
 /// A secret with a text is set; without one it must be there.

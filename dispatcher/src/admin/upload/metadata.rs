@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::bindings::{self, BINDING_TYPES, Bindings};
 use super::modules;
 use super::parts::Parts;
-use super::routes;
+use super::{routes, triggers};
 use crate::admin::fields::{Faults, Fields, shown};
 use crate::limit;
 use crate::problem::Problem;
@@ -22,7 +22,7 @@ use crate::registry::{Deploy, Upload};
 const IGNORED: [&str; 6] =
     ["placement", "usage_model", "observability", "tags", "annotations", "logpush"];
 /// Fields that a later release owns.
-const NOT_YET: [&str; 3] = ["queue_consumers", "crons", "migrations"];
+const NOT_YET: [&str; 1] = ["migrations"];
 /// Compatibility flags of one version.
 pub(crate) const FLAG_COUNT_MAX: usize = 100;
 
@@ -91,6 +91,8 @@ impl Default for Read {
             outbound: Outbound::Public,
             previews: true,
             routes: Vec::new(),
+            queue_consumers: Vec::new(),
+            crons: Vec::new(),
         };
         Self { manifest, secrets: Vec::new(), warnings: Vec::new() }
     }
@@ -106,6 +108,8 @@ fn read(mut fields: Fields<'_>, known: &Known, faults: &mut Faults) -> Read {
     manifest.outbound = outbound(&mut fields, faults);
     manifest.previews = fields.take("previews", "true or false", faults).unwrap_or(true);
     manifest.routes = routes::read(&mut fields, &known.domain, (&mut *faults, &mut read.warnings));
+    manifest.queue_consumers = triggers::consumers(&mut fields, faults);
+    manifest.crons = triggers::crons(&mut fields, faults);
     let list: Vec<&RawValue> = fields.take("bindings", "a list", faults).unwrap_or_default();
     let Bindings { mut bindings, secrets } = bindings::read(&list, known, faults);
     for (name, binding) in kept(&mut fields, known, faults) {
@@ -204,13 +208,12 @@ fn kept(fields: &mut Fields<'_>, known: &Known, faults: &mut Faults) -> Vec<(Str
             faults.add(format!("{path}[{at}]"), message);
         }
     }
-    let wanted = |kind: &str| types.iter().any(|wanted| wanted == kind);
+    let wanted = |binding: &Binding| types.iter().any(|wanted| wanted == binding.type_name());
+    let is_there = |name: &str, binding: &Binding| {
+        *binding != Binding::SecretText || known.secrets.contains(name)
+    };
     let deployed = known.deployed.iter().flat_map(|manifest| &manifest.bindings);
-    let kept = deployed.filter(|(name, binding)| match binding {
-        Binding::PlainText { .. } => wanted("plain_text"),
-        Binding::Json { .. } => wanted("json"),
-        Binding::SecretText => wanted("secret_text") && known.secrets.contains(*name),
-    });
+    let kept = deployed.filter(|(name, binding)| wanted(binding) && is_there(name, binding));
     kept.map(|(name, binding)| (name.clone(), binding.clone())).collect()
 }
 
@@ -221,12 +224,8 @@ fn check_size(
     faults: &mut Faults,
 ) {
     let value = |(name, binding): (&String, &Binding)| {
-        let value = match binding {
-            Binding::PlainText { text } => text.len(),
-            Binding::Json { json } => json.len(),
-            Binding::SecretText => secrets.get(name).map_or(0, String::len),
-        };
-        (name.len() + value) as u64
+        let secret = secrets.get(name).map_or(0, String::len);
+        (name.len() + binding.value_bytes() + secret) as u64
     };
     let bytes: u64 = bindings.iter().map(value).sum();
     if bytes > ENV_BYTES_MAX {

@@ -5,6 +5,7 @@ mod metadata;
 mod modules;
 mod parts;
 mod routes;
+mod triggers;
 
 pub(super) use bindings::BINDING_TYPES;
 pub(crate) use metadata::FLAG_COUNT_MAX;

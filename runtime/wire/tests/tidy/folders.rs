@@ -6,6 +6,7 @@ use crate::tree::{Finding, Tree, holds, refuses};
 
 /// Folders whose JavaScript no tenant calls, and why they have neither typings nor cases.
 const INNER: &[(&str, &str)] = &[
+    ("binding", "is called by the folder of each kind of binding"),
     ("bootstrap", "puts the others in place before the snapshot is made"),
     ("door", "is called by the other folders only"),
 ];

@@ -1,0 +1,58 @@
+//! What workers' bindings stand for: each call goes to what carries out its kind.
+//!
+//! Guarantees: whose binding it is, and which resource it names, is read from the caller's own code
+//! on this side of the line; a call says only what is to be done with it. Nothing in a head is
+//! believed.
+
+use bindery_wire::binding;
+use bindery_wire::manifest::Binding;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::code::Slot;
+use crate::line::{Answer, Ask, FetchedBody, Refused};
+
+/// Carries out the calls of bindings.
+#[derive(Clone)]
+pub struct Bindings {}
+
+impl Bindings {
+    /// Carries out one call. Dropped, it may still be done, whole.
+    pub fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
+        let code = ask.code.clone();
+        match code.slot(ask.slot) {
+            Some(Slot::Caches) => not_yet("caches"),
+            Some(Slot::Binding(Binding::KvNamespace { .. } | Binding::DynamicKv)) => not_yet("kv"),
+            Some(Slot::Binding(Binding::Queue { .. } | Binding::DynamicQueue)) => not_yet("queue"),
+            _ => Box::pin(async { Err(malformed()) }),
+        }
+    }
+}
+
+fn not_yet(what: &'static str) -> BoxFuture<'static, Result<Answer, Refused>> {
+    Box::pin(async move { Err(Refused::failed(format!("{what} is not supported yet"))) })
+}
+
+impl Ask {
+    /// What is asked.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+        binding::read(&self.head).map_err(|_| malformed())
+    }
+}
+
+impl Answer {
+    /// An answer of this head and body.
+    pub fn new(head: &impl Serialize, body: FetchedBody) -> Result<Self, Refused> {
+        let head = binding::write(head).map_err(|error| {
+            tracing::error!(%error, "an answer can not be written");
+            Refused::failed("internal error")
+        })?;
+        Ok(Self { head, body })
+    }
+}
+
+/// What is said of a call that no honest isolate makes.
+fn malformed() -> Refused {
+    Refused::failed("internal error: the call is malformed")
+}

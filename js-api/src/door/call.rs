@@ -1,0 +1,116 @@
+//! Calls on their way through the door, with their bodies.
+#![expect(missing_docs, unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
+
+use bindery_wire::binding::HEAD_BYTES_MAX;
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Bound, Call, Operation, Up};
+use deno_core::{OpState, op2, v8};
+
+use super::ops::{bytes_of, kind};
+use super::{Door, Error, Shared, Source};
+
+/// The body of a call, as `body.js` has it.
+pub(crate) struct Given<'s> {
+    /// One of [`kind`], or any other for a text or bytes.
+    pub(crate) kind: u32,
+    /// The text, the bytes, or the number of a body that was received.
+    pub(crate) body: v8::Local<'s, v8::Value>,
+    /// How long a stream is, negative if nobody knows.
+    pub(crate) length: i64,
+}
+
+impl Shared {
+    /// Writes a call with the body that is given. Returns the number of the body if it is to be
+    /// written in chunks, or goes out by itself and is not all out; or 0.
+    pub(crate) fn call<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        call: Call<'_>,
+        given: Given<'s>,
+    ) -> Result<u32, Error> {
+        let event = call.event;
+        match given.kind {
+            kind::NONE => self.open()?.call(call, Body::None).map(|()| 0),
+            kind::PASSED => {
+                let body = given.body.uint32_value(scope).ok_or(Error::NoBody)?;
+                let mut door = self.open()?;
+                door.pass(event, body)?;
+                door.call(call, Body::Passed { body }).map(|()| 0)
+            }
+            kind::STREAM => {
+                let mut door = self.open()?;
+                door.check_runs(event)?;
+                let body = door.begin_body(event, Source::Script);
+                let length = u64::try_from(given.length).ok();
+                door.call(call, Body::Stream { body, length }).map(|()| body)
+            }
+            _ => self.open()?.call_with_bytes(call, bytes_of(scope, given.body)?),
+        }
+    }
+}
+
+impl Door {
+    /// Refuses what only the code of an event that runs may do.
+    pub(crate) fn check_runs(&self, event: u32) -> Result<(), Error> {
+        if !self.serves() {
+            return Err(Error::GlobalScope);
+        }
+        let runs = self.events.get(&event).is_some_and(|state| state.ended.is_none());
+        if runs { Ok(()) } else { Err(Error::Ended) }
+    }
+
+    fn call_with_bytes(&mut self, call: Call<'_>, bytes: Vec<u8>) -> Result<u32, Error> {
+        if bytes.len() <= BODY_INLINE_BYTES_MAX {
+            return self.call(call, Body::Inline(&bytes)).map(|()| 0);
+        }
+        let max = self.limits.response_bytes_max;
+        let length = bytes.len() as u64;
+        if length > max {
+            return Err(Error::RequestTooLong { max });
+        }
+        self.check_runs(call.event)?;
+        let body = self.begin_body(call.event, Source::Bytes { bytes, at: 0 });
+        self.call(call, Body::Stream { body, length: Some(length) })?;
+        Ok(if self.pump(body) { 0 } else { body })
+    }
+
+    fn call<'a>(&mut self, call: Call<'a>, body: Body<'a>) -> Result<(), Error> {
+        self.check_runs(call.event)?;
+        self.calls.insert(call.call, call.event);
+        let operation = call.operation.with_body(body);
+        self.send(&Up::Call(Call { operation, ..call }));
+        Ok(())
+    }
+}
+
+/// Asks a binding. Returns the number of the body that is to be written in chunks, or goes out by
+/// itself and is not all out, or 0.
+#[op2(fast)]
+#[smi]
+pub fn op_door_ask<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] call: u32,
+    #[smi] event: u32,
+    #[smi] slot: u32,
+    #[string] head: &str,
+    #[smi] kind: u32,
+    body: v8::Local<'s, v8::Value>,
+    #[number] length: i64,
+) -> Result<u32, Error> {
+    if head.len() > HEAD_BYTES_MAX {
+        return Err(Error::HeadTooLong { got: head.len() });
+    }
+    let operation = Operation::Bound(Bound { head: head.as_bytes(), body: Body::None });
+    let shared = state.borrow::<Shared>().clone();
+    shared.call(scope, Call { call, event, slot, operation }, Given { kind, body, length })
+}
+
+/// Says that nobody waits for the answer to a call any more.
+#[op2(fast)]
+pub fn op_door_abort(state: &mut OpState, #[smi] call: u32) -> Result<(), Error> {
+    let mut door = state.borrow::<Shared>().open()?;
+    if door.calls.remove(&call).is_some() {
+        door.send(&Up::Abort { call });
+    }
+    Ok(())
+}
