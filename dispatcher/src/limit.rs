@@ -9,7 +9,7 @@ pub use bindery_wire::limit::{
 };
 
 use crate::config::PoolConfig;
-use crate::{admin, http, registry, tail};
+use crate::{admin, http, registry, scheduler, tail};
 
 /// A setting of the server's configuration.
 const fn server(key: &'static str) -> Option<Setting> {
@@ -71,6 +71,13 @@ bindery_wire::limits! {
     TENANT_FOLLOWERS = "tenant_follower_count_max" admin::TENANT_FOLLOWER_COUNT_MAX, Count, None;
         "readers that follow one tenant's logs at once"; "the call is answered with QUOTA";
         "try again when one has ended";
+    DELIVERIES = "delivery_count_max" scheduler::DELIVERY_COUNT_MAX, Count, None;
+        "things that are due and being delivered at once"; "further ones wait for their turn";
+        "have handlers end sooner";
+    TENANT_DELIVERIES = "tenant_delivery_count_max" scheduler::TENANT_DELIVERY_COUNT_MAX, Count, None;
+        "things due to one tenant that are being delivered at once";
+        "further ones wait for their turn";
+        "have handlers end sooner";
     RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
         "log records of a tenant that are remembered"; "the oldest are forgotten";
         "follow the logs";

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod backoff;
 pub mod blame;
 pub mod egress;
 pub mod failure;

@@ -7,6 +7,7 @@ use crate::cordon::Cordons;
 use crate::http::Front;
 use crate::metrics::{Family, Measured};
 use crate::placement::Placement;
+use crate::scheduler;
 use crate::tail::Tail;
 
 /// Asks every part for its figures.
@@ -15,6 +16,7 @@ pub(super) struct Figures {
     pub(super) placement: Placement,
     pub(super) tail: Tail,
     pub(super) commits: Arc<Commits>,
+    pub(super) scheduler: Arc<scheduler::Figures>,
 }
 
 impl Measured for Figures {
@@ -24,6 +26,7 @@ impl Measured for Figures {
         families.extend(self.placement.measure());
         families.extend(of_cordons(self.placement.cordons()));
         families.extend(self.commits.measure());
+        families.extend(self.scheduler.measure());
         families
     }
 }

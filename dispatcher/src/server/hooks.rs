@@ -1,4 +1,4 @@
-//! What the registry and the admin API ask of the side that runs code.
+//! What the registry and the admin API ask of the side that runs code, and tell it.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::placement::{Compiled, Failed, Placement};
 use crate::problem;
 use crate::registry::{Changed, StartFailure, Started, Starter};
+use crate::scheduler;
 use crate::tasks::Tasks;
 use crate::usage::Usage;
 
@@ -19,21 +20,11 @@ const NAME_BYTES_MAX: usize = 256;
 
 /// Placement, as others know it.
 pub(super) struct Hooks {
-    placement: Placement,
-    usage: Usage,
-    tasks: Tasks,
-    compiled: Compiled,
-}
-
-impl Hooks {
-    pub(super) fn new(
-        placement: Placement,
-        usage: Usage,
-        tasks: Tasks,
-        compiled: Compiled,
-    ) -> Self {
-        Self { placement, usage, tasks, compiled }
-    }
+    pub(super) placement: Placement,
+    pub(super) usage: Usage,
+    pub(super) tasks: Tasks,
+    pub(super) compiled: Compiled,
+    pub(super) scheduler: scheduler::Handle,
 }
 
 impl Starter for Hooks {
@@ -79,6 +70,8 @@ fn failure(failed: Failed) -> StartFailure {
 impl Changed for Hooks {
     fn changed(&self, tenant: TenantId, worker: Option<&str>) {
         self.placement.outdated(tenant, worker);
+        // Something of it may be due sooner than anything before.
+        self.scheduler.wake();
     }
 
     fn deleted(&self, tenant: TenantId) {

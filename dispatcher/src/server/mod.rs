@@ -3,6 +3,7 @@
 //! The program and the tests start it the same way. It reads no environment and prints nothing.
 
 mod commits;
+mod error;
 mod figures;
 mod hooks;
 mod setup;
@@ -13,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bindery_storage::{blob, engine};
 use bindery_wire::limits;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -23,65 +23,23 @@ use crate::audit::Audit;
 use crate::binding::Bindings;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::cordon::{self, Cordons};
+use crate::cordon::Cordons;
 use crate::event::Events;
-use crate::http::{self, Front, Fronts};
+use crate::http::{Front, Fronts};
 use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement};
 use crate::registry::{self, Operator, Registry, Vault};
+use crate::scheduler::{self, Scheduler};
 use crate::tail::Tail;
 use crate::tasks::Tasks;
 use crate::usage::Usage;
+pub use error::Error;
 use figures::Figures;
 use hooks::Hooks;
 use store::Store;
 
 /// How long background work may take to end.
 const TASKS_IN: Duration = Duration::from_secs(5);
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The data directory can not be used.
-    #[error("the data directory {path} can not be used")]
-    Data {
-        /// The directory.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The store can not be opened.
-    #[error("the store can not be opened")]
-    Store(#[from] engine::Error),
-    /// The modules can not be opened.
-    #[error("the stored modules can not be opened")]
-    Blobs(#[from] blob::Error),
-    /// The registry, a key or a token can not be opened.
-    #[error(transparent)]
-    Registry(#[from] registry::Error),
-    /// There is no cordon.
-    #[error(transparent)]
-    Cordon(#[from] cordon::Error),
-    /// The front door does not open.
-    #[error(transparent)]
-    Http(#[from] http::Error),
-    /// The admin address can not be listened on.
-    #[error("{address} can not be listened on")]
-    Admin {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The certificates of the configuration can not be read.
-    #[error("the certificates of `egress` can not be read")]
-    Certificates(#[source] std::io::Error),
-    /// Work in the background was given up.
-    #[error("the server was stopped while it started")]
-    Stopped,
-}
 
 /// A server that runs. Ends with [`Server::shutdown`]; dropped without, its cordons are killed.
 pub struct Server {
@@ -140,8 +98,14 @@ impl Server {
             outside: outbound.clone(),
         });
         let events = Events::new(placement.clone(), fronts.tasks(), clock.clone());
-        let hooks =
-            Arc::new(Hooks::new(placement.clone(), usage.clone(), fronts.tasks(), compiled));
+        let handle = scheduler::Handle::default();
+        let hooks = Arc::new(Hooks {
+            placement: placement.clone(),
+            usage: usage.clone(),
+            tasks: fronts.tasks(),
+            compiled,
+            scheduler: handle.clone(),
+        });
         let registry = Registry::open(registry::Parts {
             engine: engine.clone(),
             blobs,
@@ -161,12 +125,24 @@ impl Server {
             tasks: fronts.tasks(),
         });
         outbound.reach(&workers);
+        let scheduler = Scheduler::new(scheduler::Parts {
+            engine: engine.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            handle,
+            owners: vec![],
+        });
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
         let front = Arc::new(front);
         let listen = fronts.open(config.listen, &front)?;
-        let figures =
-            Figures { front, placement: placement.clone(), tail: tail.clone(), commits: engine };
+        let figures = Figures {
+            front,
+            placement: placement.clone(),
+            tail: tail.clone(),
+            commits: engine,
+            scheduler: scheduler.figures(),
+        };
         let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
         let parts = admin::Parts {
             registry: registry.clone(),
@@ -184,6 +160,7 @@ impl Server {
         let admin = admin.map_err(|source| Error::Admin { address: config.admin, source })?;
         egress.keep_from(admin.port());
         tasks.spawn("usage", usage.run(ending.subscribe()));
+        tasks.spawn("scheduler", scheduler.run(serving.subscribe()));
         let swept = (placement.clone(), egress);
         tasks.spawn("sweep", setup::sweep(swept, clock, ending.subscribe()));
         let drain = Duration::from_millis(config.drain_ms.into());

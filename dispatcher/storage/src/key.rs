@@ -58,6 +58,12 @@ spaces! {
     TenantAudit = 0x0f,
     /// Routes of the version of a worker that serves.
     Route = 0x10,
+    /// What is due to a tenant, by time.
+    Due = 0x11,
+    /// When to look at which tenant's due entries: hints.
+    Wake = 0x12,
+    /// Crons of a worker, by expression.
+    Cron = 0x13,
 }
 
 /// A key being written, part by part.
@@ -182,9 +188,10 @@ mod tests {
     }
 
     fn has_tenant(space: Space) -> bool {
-        use Space::{Content, Deployment, Domain, Route, Secret, Tenant, Token};
+        use Space::{Content, Cron, Deployment, Domain, Due, Route, Secret, Tenant, Token};
         use Space::{TenantAudit, Usage, Version, Worker};
         let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
+        let own = own || matches!(space, Due | Cron);
         own || matches!(space, Domain | Content | Usage | Route | TenantAudit)
     }
 
@@ -226,6 +233,9 @@ mod tests {
             Audit 0e000000000000002f
             TenantAudit 0f000000000000002f0000000000000102
             Route 10000000000000002f68656c6c6f
+            Due 11000000000000002f000000000000010268656c6c6f
+            Wake 12000000000000002f0000000000000102
+            Cron 13000000000000002f000568656c6c6f4b4559
         "#]]
         .assert_eq(&lines);
         let bytes = Key::new(Space::Meta).tenant(TenantId(1)).bytes(&[7, 0]).finish();

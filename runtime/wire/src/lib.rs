@@ -15,8 +15,10 @@ pub mod log;
 pub mod manifest;
 pub mod name;
 pub mod outcome;
+pub mod recipe;
 
 pub use id::{ContentHash, IsolateNumber, TenantId, VersionId};
 pub use limits::Limits;
 pub use manifest::Manifest;
 pub use outcome::Outcome;
+pub use recipe::Recipe;

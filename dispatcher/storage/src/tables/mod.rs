@@ -7,6 +7,7 @@
 mod audit;
 mod content;
 mod domain;
+mod due;
 mod meta;
 mod route;
 mod row;
@@ -20,6 +21,7 @@ mod worker;
 pub use audit::{Audit, AuditEntry, Place};
 pub use content::{CONTENT_BYTES_MAX, Contents};
 pub use domain::{Domain, Domains};
+pub use due::{Due, DueTable, Hint, Kind};
 pub use meta::Meta;
 pub use route::{RouteTable, Routes};
 pub use row::{Error, Result};

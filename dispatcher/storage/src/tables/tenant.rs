@@ -127,7 +127,7 @@ impl Tenants {
     /// Removes the tenant, its name and every row of its own but its contents, which can be too
     /// many for one commit. They, and rows outside its prefix (host names), are removed apart.
     pub fn delete(&self, id: TenantId, name: &str) -> Vec<Write> {
-        const OWN: [Space; 9] = [
+        const OWN: [Space; 11] = [
             Space::Worker,
             Space::Version,
             Space::Deployment,
@@ -137,6 +137,8 @@ impl Tenants {
             Space::Usage,
             Space::Route,
             Space::TenantAudit,
+            Space::Due,
+            Space::Cron,
         ];
         let mut writes =
             vec![Write::Delete { key: key(id) }, Write::Delete { key: name_key(name) }];

@@ -1,0 +1,51 @@
+//! Why a server does not start.
+
+use std::net::SocketAddr;
+
+use bindery_storage::{blob, engine};
+
+use crate::{cordon, http, registry};
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory can not be used.
+    #[error("the data directory {path} can not be used")]
+    Data {
+        /// The directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store can not be opened.
+    #[error("the store can not be opened")]
+    Store(#[from] engine::Error),
+    /// The modules can not be opened.
+    #[error("the stored modules can not be opened")]
+    Blobs(#[from] blob::Error),
+    /// The registry, a key or a token can not be opened.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// There is no cordon.
+    #[error(transparent)]
+    Cordon(#[from] cordon::Error),
+    /// The front door does not open.
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    /// The admin address can not be listened on.
+    #[error("{address} can not be listened on")]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificates of the configuration can not be read.
+    #[error("the certificates of `egress` can not be read")]
+    Certificates(#[source] std::io::Error),
+    /// Work in the background was given up.
+    #[error("the server was stopped while it started")]
+    Stopped,
+}
