@@ -110,6 +110,9 @@ async fn the_thread_of_a_call_that_takes_long_gives_way_and_no_other_does() {
     host.deploy("other", &handler("return new Response('hi');")).await;
     host.deploy(TENANT, &handler("for (;;);").limits(json!({ "cpu_ms": 5_000 }))).await;
     let cordon = host.cordon_pids()[0];
+    // Blank isolates are made by threads that are low too.
+    let isolates = || host.server().placement().cordons().measure().isolate_count;
+    until("the pool to be full", async || isolates() == 4).await;
     let usual = low_count(cordon);
     let spins = host.request(TENANT, "GET", "/").sent().await;
     // By its policy where threads may come back, else by its nice value.

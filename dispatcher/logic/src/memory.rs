@@ -4,7 +4,8 @@
 //! is held against the ceiling as an estimate, so that many starts at once do not pass it
 //! together.
 
-/// An isolate is taken to need this much at least, whatever was measured.
+/// An isolate is taken to need this much at least, whatever was measured: one that has just
+/// started has not touched all that its first events will.
 const ISOLATE_BYTES_MIN: u64 = 4 << 20;
 /// And this much at most: what is beyond is the doing of a few, which the next measurement has.
 const ISOLATE_BYTES_MAX: u64 = 64 << 20;
@@ -75,13 +76,11 @@ impl Account {
 
     /// Takes in what is resident now.
     pub fn measured(&mut self, now: Measured) {
-        self.measured = now.bytes;
+        let count = u64::try_from(now.isolate_count).unwrap_or(u64::MAX);
+        let grown = now.base_bytes.saturating_add(count.saturating_mul(ISOLATE_BYTES_MIN));
+        self.measured = now.bytes.max(grown);
         self.unseen = 0;
-        if let Some(each) = now
-            .bytes
-            .saturating_sub(now.base_bytes)
-            .checked_div(u64::try_from(now.isolate_count).unwrap_or(u64::MAX))
-        {
+        if let Some(each) = now.bytes.saturating_sub(now.base_bytes).checked_div(count) {
             self.isolate_bytes = each.clamp(ISOLATE_BYTES_MIN, ISOLATE_BYTES_MAX);
         }
     }
@@ -157,6 +156,14 @@ mod tests {
         account.measured(measured(60 * MIB, 8));
         assert!(account.is_seen());
         assert!(account.reserve(16 * MIB, 8), "the measurement has them");
+    }
+
+    #[test]
+    fn isolates_that_have_not_run_yet_are_held_as_what_they_will_need() {
+        let mut account = Account::new(100 * MIB);
+        account.measured(measured(40 * MIB, 15));
+        assert!(account.reserve(20 * MIB, 15), "20 for the cordons and 4 for each");
+        assert!(!account.reserve(MIB, 15));
     }
 
     #[test]
