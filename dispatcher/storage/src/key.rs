@@ -64,6 +64,8 @@ spaces! {
     Wake = 0x12,
     /// Crons of a worker, by expression.
     Cron = 0x13,
+    /// What a tenant keeps, by kind and figure.
+    Stored = 0x24,
 }
 
 /// A key being written, part by part.
@@ -188,10 +190,10 @@ mod tests {
     }
 
     fn has_tenant(space: Space) -> bool {
-        use Space::{Content, Cron, Deployment, Domain, Due, Route, Secret, Tenant, Token};
+        use Space::{Content, Cron, Deployment, Domain, Due, Route, Secret, Stored, Tenant, Token};
         use Space::{TenantAudit, Usage, Version, Worker};
         let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
-        let own = own || matches!(space, Due | Cron);
+        let own = own || matches!(space, Due | Cron | Stored);
         own || matches!(space, Domain | Content | Usage | Route | TenantAudit)
     }
 
@@ -236,6 +238,7 @@ mod tests {
             Due 11000000000000002f000000000000010268656c6c6f
             Wake 12000000000000002f0000000000000102
             Cron 13000000000000002f000568656c6c6f4b4559
+            Stored 24000000000000002f000568656c6c6f4b4559
         "#]]
         .assert_eq(&lines);
         let bytes = Key::new(Space::Meta).tenant(TenantId(1)).bytes(&[7, 0]).finish();

@@ -4,6 +4,7 @@
 //! together decides what belongs together. Every row begins with the version of its format.
 //! Absent on purpose: caches, and any rule about who may do what.
 
+mod account;
 mod audit;
 mod content;
 mod domain;
@@ -18,6 +19,7 @@ mod usage;
 mod version;
 mod worker;
 
+pub use account::{Account, OverQuota, Stored};
 pub use audit::{Audit, AuditEntry, Place};
 pub use content::{CONTENT_BYTES_MAX, Contents};
 pub use domain::{Domain, Domains};
