@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bindery_storage::{blob, engine};
+use bindery_storage::{blob, engine, tables};
 
 use crate::{cordon, http, registry};
 
@@ -21,6 +21,9 @@ pub enum Error {
     /// The store can not be opened.
     #[error("the store can not be opened")]
     Store(#[from] engine::Error),
+    /// The rows can not be brought to the format of this program.
+    #[error("the stored rows can not be used")]
+    Format(#[from] tables::Error),
     /// The modules can not be opened.
     #[error("the stored modules can not be opened")]
     Blobs(#[from] blob::Error),

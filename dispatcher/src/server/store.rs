@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use bindery_storage::blob::Blobs;
 use bindery_storage::code::CodeCache;
+use bindery_storage::embedded::Embedded;
 use bindery_storage::engine::Engine;
-use bindery_storage::redb::Redb;
+use bindery_storage::tables;
 
 use super::Error;
 use super::commits::Commits;
@@ -26,13 +27,16 @@ pub(super) struct Store {
 impl Store {
     pub(super) async fn open(data: PathBuf) -> Result<Self, Error> {
         let opened = tokio::task::spawn_blocking(move || Self::open_now(&data)).await;
-        opened.map_err(|_| Error::Stopped)?
+        let store = opened.map_err(|_| Error::Stopped)??;
+        let engine: Arc<dyn Engine> = store.engine.clone();
+        tables::migrate(&engine).await?;
+        Ok(store)
     }
 
     fn open_now(data: &Path) -> Result<Self, Error> {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.map_err(|source| Error::Data { path: data.display().to_string(), source })?;
-        let engine: Arc<dyn Engine> = Arc::new(Redb::open(data.join("store.redb"))?);
+        let engine: Arc<dyn Engine> = Arc::new(Embedded::open(data)?);
         let engine = Arc::new(Commits::of(engine));
         Ok(Self { engine, blobs: Blobs::open(data.join("blobs"))? })
     }

@@ -47,6 +47,9 @@ pub enum Error {
 /// The result of a call to a store.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The first and the last of some keys.
+pub(crate) type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// Which rows a scan or a deletion takes: from `start` on, before `end`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRange {
@@ -80,7 +83,7 @@ impl KeyRange {
     }
 
     /// The range as the standard library's bounds.
-    pub fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
+    pub fn bounds(&self) -> Bounds<'_> {
         let end = self.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         (Bound::Included(&self.start), end)
     }

@@ -3,11 +3,12 @@
 
 pub mod blob;
 pub mod code;
+pub mod embedded;
 pub mod engine;
 pub mod key;
 pub mod memory;
-pub mod redb;
 pub mod tables;
 
 mod disk;
 mod plan;
+mod redb;

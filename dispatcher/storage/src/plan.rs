@@ -71,7 +71,8 @@ fn row(key: &[u8], value: &[u8]) -> Result<usize> {
     Ok(measure_key(key)? + limit("a value", value.len(), VALUE_BYTES_MAX)?)
 }
 
-fn limit(what: &'static str, got: usize, max: usize) -> Result<usize> {
+/// `got`, if it is within its limit.
+pub(crate) fn limit(what: &'static str, got: usize, max: usize) -> Result<usize> {
     if got <= max { Ok(got) } else { Err(Error::TooLarge { what, got, max }) }
 }
 

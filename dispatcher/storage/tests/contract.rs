@@ -3,15 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bindery_storage::embedded::{Embedded, Options};
 use bindery_storage::engine::{
     BATCH_BYTES_MAX, Batch, Check, Committed, Engine, Entry, Error, KEY_BYTES_MAX, KeyRange,
     SCAN_COUNT_MAX, VALUE_BYTES_MAX, Write,
 };
 use bindery_storage::memory::Memory;
-use bindery_storage::redb::Redb;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use proptest::prelude::*;
+
+/// A store that folds whatever it holds as soon as it can.
+fn folding() -> Options {
+    Options { log_bytes_max: 2 << 20, overlay_bytes_max: 0, ..Options::default() }
+}
 
 /// Runs each case against both engines.
 macro_rules! contract {
@@ -24,12 +29,22 @@ macro_rules! contract {
             })*
         }
 
-        mod on_redb {
+        mod on_disk {
             use super::*;
             $(#[tokio::test]
             async fn $case() {
                 let directory = tempfile::tempdir().expect("a directory");
-                let store = Redb::open(directory.path().join("store")).expect("opens");
+                let store = Embedded::open(directory.path()).expect("opens");
+                super::$case(Arc::new(store)).await;
+            })*
+        }
+
+        mod on_disk_with_a_fold_after_each_group {
+            use super::*;
+            $(#[tokio::test]
+            async fn $case() {
+                let directory = tempfile::tempdir().expect("a directory");
+                let store = Embedded::open_with(directory.path(), folding()).expect("opens");
                 super::$case(Arc::new(store)).await;
             })*
         }
@@ -333,11 +348,10 @@ async fn an_empty_batch_is_done(store: Arc<dyn Engine>) {
 #[tokio::test]
 async fn an_expired_snapshot_says_so_on_each_engine() {
     let directory = tempfile::tempdir().expect("a directory");
-    let store = Redb::open(directory.path().join("store")).expect("opens");
-    let engines: [Arc<dyn Engine>; 2] = [
-        Arc::new(Memory::with_snapshot_life(Duration::ZERO)),
-        Arc::new(store.with_snapshot_life(Duration::ZERO)),
-    ];
+    let options = Options { snapshot_life: Duration::ZERO, ..Options::default() };
+    let store = Embedded::open_with(directory.path(), options).expect("opens");
+    let engines: [Arc<dyn Engine>; 2] =
+        [Arc::new(Memory::with_snapshot_life(Duration::ZERO)), Arc::new(store)];
     for store in engines {
         let snapshot = store.snapshot().await.expect("taken");
         assert!(matches!(snapshot.get("a".into()).await, Err(Error::Expired)));
@@ -351,14 +365,14 @@ async fn reopening_keeps_everything() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
     let before = {
-        let store: Arc<dyn Engine> = Arc::new(Redb::open(&path).expect("opens"));
+        let store: Arc<dyn Engine> = Arc::new(Embedded::open(&path).expect("opens"));
         write(&store, [put("a", "1"), put("b", "2"), add("n", 3)]).await;
         write(&store, [delete("a"), put("c", [0; 60_000])]).await;
         all(&*store).await
     };
     assert_eq!(keys(&before), ["b", "c", "n"]);
     for _ in 0..3 {
-        let store = Redb::open(&path).expect("opens again");
+        let store = Embedded::open(&path).expect("opens again");
         assert_eq!(all(&store).await, before);
     }
 }
@@ -367,33 +381,35 @@ async fn reopening_keeps_everything() {
 fn a_batch_whose_caller_left_is_on_disk_when_the_store_is_dropped() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
-    let store = Redb::open(&path).expect("opens");
+    let store = Embedded::open(&path).expect("opens");
     for number in 0..100 {
         // One poll hands the batch over. Outside a runtime, none is put off.
         let _ = store.commit(batch([], [put(format!("{number:03}"), "v")])).now_or_never();
     }
     drop(store);
-    let store = Redb::open(&path).expect("opens again");
+    let store = Embedded::open(&path).expect("opens again");
     assert_eq!(all(&store).now_or_never().expect("read").len(), 100);
 }
 
 #[tokio::test]
-async fn a_store_is_open_once_and_its_file_is_the_users_own() {
+async fn a_store_is_open_once_and_its_files_are_the_users_own() {
     use std::os::unix::fs::PermissionsExt;
 
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
-    let _store = Redb::open(&path).expect("opens");
-    assert!(matches!(Redb::open(&path), Err(Error::Unavailable(_))));
-    let mode = std::fs::metadata(&path).expect("there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let _store = Embedded::open(&path).expect("opens");
+    assert!(matches!(Embedded::open(&path), Err(Error::Unavailable(_))));
+    for file in ["store.redb", "log-0", "log-1"] {
+        let mode = std::fs::metadata(path.join(file)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
 }
 
 #[tokio::test]
 async fn a_snapshot_outlives_its_store_without_a_panic_and_lets_the_file_be_opened() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
-    let store: Arc<dyn Engine> = Arc::new(Redb::open(&path).expect("opens"));
+    let store: Arc<dyn Engine> = Arc::new(Embedded::open(&path).expect("opens"));
     write(&store, [put("a", "1")]).await;
     let snapshot = store.snapshot().await.expect("taken");
     drop(store);
@@ -402,7 +418,7 @@ async fn a_snapshot_outlives_its_store_without_a_panic_and_lets_the_file_be_open
         Err(error) => assert!(matches!(error, Error::Unavailable(_))),
     }
     drop(snapshot);
-    let store: Arc<dyn Engine> = Arc::new(Redb::open(&path).expect("opens again"));
+    let store: Arc<dyn Engine> = Arc::new(Embedded::open(&path).expect("opens again"));
     assert_eq!(get(&store, "a").await.as_deref(), Some("1"));
 }
 
@@ -426,21 +442,83 @@ fn any_batch() -> impl Strategy<Value = Batch> {
         .prop_map(|(checks, writes)| Batch { checks, writes })
 }
 
+/// What is done to a store.
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Vec<Batch>),
+    Reopen,
+    /// Reads a range, a few rows at a time.
+    Read(KeyRange, usize),
+    Snapshot,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let key = || proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(0xff)], 0..3);
+    let range = (key(), proptest::option::of(key()));
+    let range = range.prop_map(|(start, end)| KeyRange { start, end });
+    prop_oneof![
+        6 => proptest::collection::vec(any_batch(), 1..4).prop_map(Step::Commit),
+        1 => Just(Step::Reopen),
+        2 => (range, 0..5_usize).prop_map(|(range, count)| Step::Read(range, count)),
+        1 => Just(Step::Snapshot),
+    ]
+}
+
+/// Does the steps to a store on disk and to one in memory, which may not differ.
+async fn compare(steps: Vec<Step>, options: Options) -> Result<(), TestCaseError> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = || Embedded::open_with(directory.path(), options.clone()).expect("opens");
+    let (memory, mut disk) = (Memory::new(), Some(open()));
+    let mut snapshots = Vec::new();
+    for step in steps {
+        match step {
+            Step::Commit(batches) => {
+                let disk = disk.as_ref().expect("open");
+                let one = join_all(batches.iter().map(|batch| disk.commit(batch.clone()))).await;
+                let two = join_all(batches.iter().map(|batch| memory.commit(batch.clone()))).await;
+                prop_assert_eq!(format!("{one:?}"), format!("{two:?}"));
+            }
+            Step::Reopen => {
+                snapshots.clear();
+                disk = None;
+                disk = disk.or_else(|| Some(open()));
+            }
+            Step::Read(range, count) => {
+                let disk = disk.as_ref().expect("open");
+                let one = disk.scan(range.clone(), count).await.expect("scanned");
+                prop_assert_eq!(one, memory.scan(range, count).await.expect("scanned"));
+            }
+            Step::Snapshot => {
+                let disk = disk.as_ref().expect("open");
+                let taken = (disk.snapshot().await, memory.snapshot().await);
+                snapshots.push((taken.0.expect("taken"), taken.1.expect("taken")));
+                snapshots = snapshots.split_off(snapshots.len().saturating_sub(8));
+            }
+        }
+        let disk = disk.as_ref().expect("open");
+        let rows = all(&memory).await;
+        prop_assert_eq!(all(disk).await, rows.clone());
+        for row in rows {
+            let found = disk.get(row.key.to_vec()).await.expect("read");
+            prop_assert_eq!(found, Some(row.value));
+        }
+        for (one, two) in &snapshots {
+            let one = one.scan(KeyRange::prefix([]), 100).await.expect("scanned");
+            prop_assert_eq!(one, two.scan(KeyRange::prefix([]), 100).await.expect("scanned"));
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn redb_and_memory_do_the_same(batches in proptest::collection::vec(any_batch(), 1..30)) {
+    fn disk_and_memory_do_the_same_with_folds_anywhere(
+        steps in proptest::collection::vec(any_step(), 1..30),
+        overlay_bytes_max in prop_oneof![Just(0_usize), 0..4_000_usize, Just(1 << 20)],
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let directory = tempfile::tempdir().expect("a directory");
-        let redb = Redb::open(directory.path().join("store")).expect("opens");
-        let memory = Memory::new();
-        runtime.block_on(async {
-            for batch in batches {
-                let (one, two) = (redb.commit(batch.clone()).await, memory.commit(batch).await);
-                prop_assert_eq!(format!("{one:?}"), format!("{two:?}"));
-                prop_assert_eq!(all(&redb).await, all(&memory).await);
-            }
-            Ok(())
-        })?;
+        let options = Options { log_bytes_max: 64 << 10, overlay_bytes_max, ..Options::default() };
+        runtime.block_on(compare(steps, options))?;
     }
 }

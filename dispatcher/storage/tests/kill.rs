@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bindery_storage::blob::Blobs;
+use bindery_storage::embedded::{Embedded, Options};
 use bindery_storage::engine::{Batch, Committed, Engine, KeyRange, SCAN_COUNT_MAX, Write};
-use bindery_storage::redb::Redb;
 use bindery_wire::{ContentHash, TenantId};
 
 /// Where the writer writes; set only in the writer.
@@ -58,7 +58,7 @@ impl Promised {
 
     #[tokio::main(flavor = "current_thread")]
     async fn check(&self, directory: &Path) {
-        let store = Redb::open(directory.join("store")).expect("opens after the kill");
+        let store = Embedded::open(directory.join("store")).expect("opens after the kill");
         let mut found = std::collections::BTreeMap::new();
         let mut range = KeyRange::prefix("row/");
         loop {
@@ -125,7 +125,11 @@ impl Drop for Writer {
 /// Commits from several places at once, so that groups form, and says what is acknowledged.
 #[tokio::main(flavor = "current_thread")]
 async fn write_until_killed(directory: &Path) {
-    let store = Arc::new(Redb::open(directory.join("store")).expect("opens"));
+    // So small that kills meet folds, and changes of the log.
+    let options =
+        Options { log_bytes_max: 2 << 20, overlay_bytes_max: 40_000, ..Options::default() };
+    let store = Embedded::open_with(directory.join("store"), options).expect("opens");
+    let store = Arc::new(store);
     let blobs = Blobs::open(directory.join("blobs")).expect("opens");
     let process = std::process::id();
     let writers = (0..8_u64).map(|task| {

@@ -22,6 +22,14 @@ pub enum Error {
     /// The row was written by a newer program.
     #[error("a row has format {0}; this program reads up to {FORMAT}")]
     TooNew(u8),
+    /// The store as a whole was written by a newer program.
+    #[error("the store has format {found}; this program reads up to {known}")]
+    StoreTooNew {
+        /// The format of the store.
+        found: u64,
+        /// The newest that this program knows.
+        known: u64,
+    },
     /// The row does not hold what its table keeps.
     #[error("a row of {0} does not parse")]
     Malformed(&'static str),

@@ -1,0 +1,155 @@
+//! What the store holds at one moment: two layers over the folded rows.
+
+use std::iter::{self, Peekable};
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use super::layer::{Found, Layer};
+use crate::engine::{Bounds, Entry, KeyRange, Result};
+use crate::plan;
+use crate::redb::Rows;
+
+/// A moment of the store. A copy is cheap and stays what it was.
+#[derive(Clone)]
+pub(super) struct View {
+    /// What the log in use holds.
+    pub(super) active: Layer,
+    /// What lies below.
+    pub(super) below: Below,
+}
+
+/// What lies below the active layer.
+#[derive(Clone)]
+pub(super) struct Below {
+    /// What the other log holds while it is being folded.
+    pub(super) frozen: Option<Layer>,
+    /// What is folded.
+    pub(super) rows: Rows,
+}
+
+impl Below {
+    /// Whether there is a row under a key.
+    pub(super) fn has(&self, key: &[u8]) -> Result<bool> {
+        match self.frozen.as_ref().map_or(Found::Unknown, |frozen| frozen.find(key)) {
+            Found::Value(_) => Ok(true),
+            Found::Gone => Ok(false),
+            Found::Unknown => self.rows.has(key),
+        }
+    }
+}
+
+impl View {
+    /// The value under a key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        for layer in self.layers() {
+            match layer.find(key) {
+                Found::Value(value) => return Ok(Some(value)),
+                Found::Gone => return Ok(None),
+                Found::Unknown => {}
+            }
+        }
+        self.below.rows.get(key)
+    }
+
+    /// The first `count_max` rows of a range.
+    pub(super) fn scan(&self, range: &KeyRange, count_max: usize) -> Result<Vec<Entry>> {
+        if plan::is_empty(range) {
+            return Ok(Vec::new());
+        }
+        self.merged(range)?.take(count_max).collect()
+    }
+
+    /// The layers, newest first.
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        iter::once(&self.active).chain(&self.below.frozen)
+    }
+
+    /// The rows of a range in byte order.
+    fn merged<'a>(
+        &'a self,
+        range: &'a KeyRange,
+    ) -> Result<impl Iterator<Item = Result<Entry>> + 'a> {
+        let (_, end) = range.bounds();
+        let mut sources = Vec::new();
+        let mut above: Vec<&Layer> = Vec::new();
+        for layer in self.layers() {
+            let rows = move |start: &'a [u8]| Ok(rows_of(layer, (Bound::Included(start), end)));
+            sources.push(visible(rows, &range.start, above.clone())?.peekable());
+            above.push(layer);
+        }
+        let rows = move |start: &'a [u8]| folded(&self.below.rows, (Bound::Included(start), end));
+        sources.push(visible(rows, &range.start, above)?.peekable());
+        Ok(iter::from_fn(move || {
+            loop {
+                match newest_of_first(&mut sources)? {
+                    Ok(Row { key, value: Some(value) }) => return Some(Ok(Entry { key, value })),
+                    Ok(Row { value: None, .. }) => {}
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        }))
+    }
+}
+
+/// A row that is there or gone.
+struct Row {
+    key: Bytes,
+    value: Option<Bytes>,
+}
+
+/// Rows of one layer, or those that are folded, in byte order.
+type Source<'a> = Box<dyn Iterator<Item = Result<Row>> + 'a>;
+
+fn rows_of<'a>(layer: &'a Layer, bounds: Bounds<'a>) -> Source<'a> {
+    let row =
+        |(key, value): (&Bytes, Option<&Bytes>)| Row { key: key.clone(), value: value.cloned() };
+    Box::new(layer.rows(bounds).map(move |found| Ok(row(found))))
+}
+
+fn folded<'a>(rows: &'a Rows, bounds: Bounds<'a>) -> Result<Source<'a>> {
+    let row = |(key, value)| Row { key, value: Some(value) };
+    Ok(Box::new(rows.range(bounds)?.map(move |found| found.map(row))))
+}
+
+/// What a source has from `start` on that no layer above it has erased. An erased range is
+/// stepped over as a whole, however many rows it hides.
+fn visible<'a>(
+    rows_from: impl Fn(&'a [u8]) -> Result<Source<'a>> + 'a,
+    start: &'a [u8],
+    above: Vec<&'a Layer>,
+) -> Result<Source<'a>> {
+    let mut rows = rows_from(start)?;
+    Ok(Box::new(iter::from_fn(move || {
+        loop {
+            let row = match rows.next()? {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error)),
+            };
+            let erased = above.iter().find_map(|layer| layer.erased_until(&row.key));
+            let Some(end) = erased else { return Some(Ok(row)) };
+            match rows_from(end?) {
+                Ok(behind) => rows = behind,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    })))
+}
+
+/// The first key of all sources with what the newest of them says of it. Newer sources come first.
+fn newest_of_first(sources: &mut [Peekable<Source<'_>>]) -> Option<Result<Row>> {
+    let mut first: Option<Bytes> = None;
+    for source in sources.iter_mut() {
+        match source.peek() {
+            Some(Ok(row)) if first.as_ref().is_none_or(|key| row.key < key) => {
+                first = Some(row.key.clone());
+            }
+            Some(Err(_)) => return source.next(),
+            _ => {}
+        }
+    }
+    let key = first?;
+    let is_it = |row: &Result<Row>| row.as_ref().is_ok_and(|row| row.key == key);
+    // All of them step over the key; the first has the newest.
+    sources.iter_mut().filter_map(|source| source.next_if(is_it)).reduce(|newest, _| newest)
+}
