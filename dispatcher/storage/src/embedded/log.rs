@@ -58,12 +58,6 @@ impl Log {
         Ok(Header::from_bytes(&bytes))
     }
 
-    /// Makes a file hold no header.
-    pub(super) fn blank(disk: &dyn Disk) -> io::Result<()> {
-        disk.write_at(0, &[0; HEADER_BYTES])?;
-        disk.sync()
-    }
-
     /// Opens a log behind the last of its records, and hands over the changes of each.
     pub(super) fn replay(
         disk: Arc<dyn Disk>,
@@ -167,4 +161,130 @@ fn size_of_record(payload: usize) -> u64 {
 pub(super) fn payload_max(length_max: u64) -> usize {
     let room = length_max.saturating_sub(BLOCK_BYTES + HEAD_BYTES as u64);
     usize::try_from(room).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH_MAX: u64 = 4 << 20;
+
+    fn disk() -> Arc<dyn Disk> {
+        Arc::new(tempfile::tempfile().expect("a file"))
+    }
+
+    fn begin(disk: &Arc<dyn Disk>, epoch: u64) -> Log {
+        let header = Header::next(epoch, 1).expect("random");
+        Log::begin(Arc::clone(disk), header, LENGTH_MAX).expect("begun")
+    }
+
+    fn put(value: &[u8]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        let change = Change::Put { key: b"k".into(), value: value.into() };
+        record::encode(&change, &mut payload);
+        payload
+    }
+
+    /// The log behind its first `count_max` records, and the values that they set.
+    fn replay(disk: &Arc<dyn Disk>, count_max: usize) -> (Log, Vec<Vec<u8>>) {
+        let header = Log::header(disk.as_ref()).expect("read").expect("whole");
+        let mut log = Log::at_start(Arc::clone(disk), header, LENGTH_MAX, LENGTH_MAX);
+        log.length = disk.length().expect("read");
+        let mut values = Vec::new();
+        while values.len() < count_max {
+            let Some((payload, tag)) = log.read().expect("read") else { break };
+            let changes = record::decode(&payload).expect("decodes");
+            values.extend(changes.into_iter().map(|change| match change {
+                Change::Put { value, .. } => value,
+                other => panic!("{other:?}"),
+            }));
+            log.advance(payload.len(), tag);
+        }
+        (log, values)
+    }
+
+    #[test]
+    fn records_come_back_in_order_and_the_log_goes_on_behind_them() {
+        let disk = disk();
+        let mut log = begin(&disk, 1);
+        let large = vec![7; 70_000];
+        for value in [&b"one"[..], b"", &large] {
+            log.append(&put(value)).expect("appended");
+        }
+        let (mut again, values) = replay(&disk, usize::MAX);
+        assert_eq!(values, [b"one".to_vec(), vec![], large]);
+        assert_eq!((again.used(), again.next()), (log.used(), 4));
+        again.append(&put(b"four")).expect("appended");
+        assert_eq!(replay(&disk, usize::MAX).1.len(), 4);
+    }
+
+    /// Had the power failed under the second record, and had the third been written before, the
+    /// third would still stand behind whatever is written in the place of the second.
+    #[test]
+    fn a_record_that_followed_another_than_the_one_before_it_is_not_read() {
+        let disk = disk();
+        let mut log = begin(&disk, 1);
+        for value in [b"one", b"two", b"3rd"] {
+            log.append(&put(value)).expect("appended");
+        }
+        let (mut again, _) = replay(&disk, 1);
+        again.append(&put(b"TWO")).expect("appended");
+        assert_eq!(replay(&disk, usize::MAX).1, [b"one", b"TWO"]);
+    }
+
+    #[test]
+    fn records_of_an_earlier_use_of_the_file_are_not_read() {
+        let disk = disk();
+        let mut log = begin(&disk, 1);
+        for value in [b"one", b"two"] {
+            log.append(&put(value)).expect("appended");
+        }
+        // With the very same epoch and numbers, too.
+        let mut log = begin(&disk, 1);
+        assert!(replay(&disk, usize::MAX).1.is_empty());
+        log.append(&put(b"new")).expect("appended");
+        assert_eq!(replay(&disk, usize::MAX).1, [b"new"]);
+    }
+
+    /// A tenant writes a value that holds, at the beginning of a block, what looks like the next
+    /// record; then its own record is lost, and a shorter one written in its place.
+    #[test]
+    fn bytes_that_a_tenant_made_to_look_like_a_record_are_not_read() {
+        let disk = disk();
+        let mut log = begin(&disk, 1);
+        let guess = Header { epoch: 1, first: 1, salt: [0; 16] };
+        let forged = put(b"forged");
+        let head = Head::of(&guess, 2, &guess.tag(), &forged);
+        // In front of the value stand the record's head, and kind, lengths and key of the change.
+        let mut value = vec![0; BLOCK_BYTES as usize - HEAD_BYTES - 8];
+        value.extend_from_slice(&head.to_bytes());
+        value.extend_from_slice(&forged);
+        log.append(&put(&value)).expect("appended");
+        let mut bytes = [0; HEAD_BYTES];
+        disk.read_at(2 * BLOCK_BYTES, &mut bytes).expect("read");
+        assert_eq!(Head::from_bytes(&bytes), Some(head), "it is where it would be read");
+        let (mut again, _) = replay(&disk, 0);
+        again.append(&put(b"short")).expect("appended");
+        assert_eq!(replay(&disk, usize::MAX).1, [b"short"]);
+    }
+
+    #[test]
+    fn a_log_grows_by_whole_steps_and_never_over_its_limit() {
+        let disk = disk();
+        let mut log = begin(&disk, 1);
+        log.append(&put(b"x")).expect("appended");
+        assert_eq!(disk.length().expect("read"), STEP_BYTES);
+        while log.has_room(100_000) {
+            log.append(&put(&[1; 60_000])).expect("appended");
+        }
+        assert_eq!(disk.length().expect("read"), LENGTH_MAX);
+        assert!(log.used() <= LENGTH_MAX);
+    }
+
+    #[test]
+    fn the_largest_payload_of_an_empty_log_fits_and_no_larger_one() {
+        let log = begin(&disk(), 1);
+        assert!(log.has_room(payload_max(LENGTH_MAX)));
+        assert!(!log.has_room(payload_max(LENGTH_MAX) + 1));
+    }
 }

@@ -4,6 +4,7 @@
 //! before that fold was, so it has to be there; the log of E + 2 is there if the fold of E + 1 did
 //! not end. Any other state is no store that this program left behind, and is not touched.
 
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -15,7 +16,7 @@ use super::disk::{Disk, Disks};
 use super::fold::{self, Fold};
 use super::layer::Layer;
 use super::log::Log;
-use super::record::Header;
+use super::record::{HEADER_BYTES, Header};
 use super::shared::Shared;
 use super::view::{Below, View};
 use crate::engine::{Error, Result};
@@ -37,9 +38,10 @@ struct Found {
 /// Opens the store on these disks, or makes it, and starts its threads.
 pub(super) fn open(disks: Disks, options: Options) -> Result<Started> {
     let Disks { rows, logs } = disks;
-    let folded = Folded::open(rows)?;
     // What a killed process wrote last may not be on disk yet, and is about to be relied on.
-    logs.iter().try_for_each(|log| log.sync()).map_err(unavailable)?;
+    logs.iter().chain([&rows]).try_for_each(|disk| disk.sync()).map_err(unavailable)?;
+    make(rows.as_ref(), &logs).map_err(unavailable)?;
+    let folded = Folded::open(rows)?;
     let found = match folded.epoch()? {
         Some(epoch) => recover(epoch, folded.rows()?, logs, &options)?,
         None => begin(&folded, logs, &options)?,
@@ -47,10 +49,29 @@ pub(super) fn open(disks: Disks, options: Options) -> Result<Started> {
     start(folded, found, options)
 }
 
+/// The epoch of a log that says only this: the rows are being made, and are worth nothing yet.
+const MAKING: u64 = 0;
+
+/// Sees that the rows' file is one that was made to the end, or is about to be made. What a loss
+/// of power leaves of a half made one would not open.
+fn make(rows: &dyn Disk, logs: &[Arc<dyn Disk>; 2]) -> io::Result<()> {
+    let headers = [Log::header(logs[0].as_ref())?, Log::header(logs[1].as_ref())?];
+    let epochs = || headers.iter().flatten().map(|header| header.epoch);
+    if rows.length()? > 0 && !epochs().any(|epoch| epoch == MAKING) {
+        return Ok(());
+    }
+    if epochs().any(|epoch| epoch != MAKING) {
+        return Err(io::Error::other("there are logs, but the rows they belong to are gone"));
+    }
+    Log::begin(Arc::clone(&logs[0]), Header::next(MAKING, 1)?, 0)?;
+    rows.set_length(0)?;
+    rows.sync()
+}
+
 /// Gives rows that have no log their first one: a new store, or one of the former engine.
 fn begin(folded: &Folded, logs: [Arc<dyn Disk>; 2], options: &Options) -> Result<Found> {
     for log in &logs {
-        forget(log, options).map_err(unavailable)?;
+        forget(log, options)?;
     }
     let [log, other] = logs;
     let header = Header::next(1, 1).map_err(unavailable)?;
@@ -60,17 +81,15 @@ fn begin(folded: &Folded, logs: [Arc<dyn Disk>; 2], options: &Options) -> Result
     Ok(Found { view: View { active: Layer::default(), below }, log, other, frozen: None })
 }
 
-/// Makes a log of an opening that did not end count no more; one with records is somebody's.
-fn forget(log: &Arc<dyn Disk>, options: &Options) -> io::Result<()> {
-    let Some(header) = Log::header(log.as_ref())? else { return Ok(()) };
-    let first = header.first;
-    let found = Log::replay(Arc::clone(log), header, options.log_bytes_max, |_| Ok(()));
-    if found.map_err(io::Error::other)?.next() != first {
-        return Err(io::Error::other(
-            "the logs hold records, but the rows they belong to are gone",
-        ));
+/// Makes the log of an opening that did not end count no more; one with records is somebody's.
+fn forget(log: &Arc<dyn Disk>, options: &Options) -> Result<()> {
+    let Some(header) = Log::header(log.as_ref()).map_err(unavailable)? else { return Ok(()) };
+    let (epoch, first) = (header.epoch, header.first);
+    let log = Log::replay(Arc::clone(log), header, options.log_bytes_max, |_| Ok(()))?;
+    if epoch > 1 || log.next() != first {
+        return Err(damaged("there are logs, but the rows know of none"));
     }
-    Log::blank(log.as_ref())
+    log.into_disk().write_at(0, &[0; HEADER_BYTES]).map_err(unavailable)
 }
 
 /// Reads the logs that are not folded yet.
@@ -116,7 +135,7 @@ fn replay(
     Ok((layer, log))
 }
 
-fn damaged(what: String) -> Error {
+fn damaged(what: impl Display) -> Error {
     unavailable(format!("its files are damaged: {what}"))
 }
 

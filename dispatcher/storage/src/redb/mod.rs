@@ -31,8 +31,6 @@ pub(crate) struct Folded(Database);
 impl Folded {
     /// Opens the rows on this disk, or makes them.
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<Self> {
-        // What a killed process wrote last may not be on disk yet, and is about to be relied on.
-        disk.sync().map_err(unavailable)?;
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES_MAX);
         Ok(Self(builder.create_with_backend(Backend(disk)).map_err(unavailable)?))
