@@ -55,7 +55,7 @@ impl Default for Options {
         Self {
             log_bytes_max: 64 << 20,
             overlay_bytes_max: 64 << 20,
-            snapshot_life: Duration::from_secs(60),
+            snapshot_life: Duration::from_secs(600),
         }
     }
 }
@@ -121,6 +121,11 @@ impl Embedded {
     pub fn check(directory: impl AsRef<Path>) -> Result<bool> {
         let disks = Disks::open(directory.as_ref()).map_err(unavailable)?;
         Folded::open(disks.rows)?.check()
+    }
+
+    /// Whether a fold runs.
+    pub fn is_folding(&self) -> bool {
+        self.shared.view().below.frozen.is_some()
     }
 
     /// Figures of what is in use. Reads the whole file of the folded rows.
