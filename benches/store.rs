@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bindery_storage::embedded::Embedded;
+use bindery_storage::embedded::{Embedded, Options as StoreOptions};
 use bindery_storage::engine::{Batch, Committed, Engine, Write};
 use futures_util::future::try_join_all;
 use serde_json::Value;
@@ -53,7 +53,11 @@ fn main() -> Result<()> {
         rows.push(vec![what.into(), times.micros_at(0.5).into(), times.micros_at(0.99).into()]);
     }
     report.table("fdatasync of 4 KiB", &["what", "p50 us", "p99 us"], rows);
-    loads(&mut report, Duration::from_secs(seconds), &over, &appending)?;
+    // A short run has to meet folds too.
+    let log_bytes_max = options.pick(64 << 20, 4 << 20);
+    report.condition("bytes of a log", log_bytes_max);
+    let store = StoreOptions { log_bytes_max, ..StoreOptions::default() };
+    loads(&mut report, (&store, Duration::from_secs(seconds)), &over, &appending)?;
     reopen(&mut report, &options)?;
     report.print()
 }
@@ -83,14 +87,14 @@ fn flushes(count: u64) -> Result<(Histogram, Histogram)> {
 
 fn loads(
     report: &mut Report,
-    length: Duration,
+    how: (&StoreOptions, Duration),
     over: &Histogram,
     appending: &Histogram,
 ) -> Result<()> {
     let columns = ["writers", "commits/s", "p50 us", "p99 us", "bytes/commit"];
     let (mut rows, mut folds) = (Vec::new(), Vec::new());
     for writers in [1, 16, 256] {
-        let load = load(writers, length)?;
+        let load = load(writers, how)?;
         let [p50, p99] = [0.5, 0.99].map(|share| load.all.micros_at(share));
         let figures = [writers as f64, load.per_second, p50, p99, load.bytes_each];
         rows.push(figures.map(Value::from).to_vec());
@@ -118,9 +122,9 @@ fn loads(
 }
 
 /// Lets so many writers commit one row each, again and again, each for a tenant of its own.
-fn load(writers: u64, length: Duration) -> Result<Load> {
+fn load(writers: u64, (options, length): (&StoreOptions, Duration)) -> Result<Load> {
     let directory = tempfile::tempdir_in(".")?;
-    let store = Embedded::open(directory.path())?;
+    let store = Embedded::open_with(directory.path(), options.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let written = device_bytes()?;
     let since = Instant::now();

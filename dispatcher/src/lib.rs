@@ -21,6 +21,7 @@ pub mod registry;
 pub mod scheduler;
 pub mod server;
 pub mod source_map;
+pub mod store;
 pub mod tail;
 pub mod tasks;
 pub mod trace;

@@ -24,6 +24,8 @@ golden! {
     tenants_has_its_help: "tenants" => "tenants";
     tenants_put_has_its_help: "tenants" "put" => "tenants-put";
     audit_has_its_help: "audit" => "audit";
+    store_has_its_help: "store" => "store";
+    store_backup_has_its_help: "store" "backup" => "store-backup";
     versions_has_its_help: "versions" => "versions";
     secrets_has_its_help: "secrets" => "secrets";
     secrets_put_has_its_help: "secrets" "put" => "secrets-put";

@@ -4,6 +4,7 @@ mod drain;
 mod isolates;
 mod kill;
 mod restart;
+mod store;
 mod tenants;
 mod usage;
 mod versions;

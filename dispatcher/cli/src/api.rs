@@ -112,7 +112,15 @@ impl Api {
 
     /// Begins to read a stream of events.
     pub(crate) fn events(&self, path: &str) -> Result<BodyReader<'static>, Error> {
-        let request = self.request("GET", path).header("accept", "text/event-stream");
+        self.stream(self.request("GET", path).header("accept", "text/event-stream"))
+    }
+
+    /// Begins to read a file that a call makes.
+    pub(crate) fn file(&self, method: &str, path: &str) -> Result<BodyReader<'static>, Error> {
+        self.stream(self.request(method, path))
+    }
+
+    fn stream(&self, request: ureq::http::request::Builder) -> Result<BodyReader<'static>, Error> {
         let response = self.run(request, ())?;
         if response.status() != StatusCode::OK {
             self.read(response)?;

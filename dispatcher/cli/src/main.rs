@@ -16,6 +16,7 @@ mod interrupt;
 mod output;
 mod secrets;
 mod serve;
+mod store;
 mod tail;
 mod tenants;
 mod versions;
@@ -72,6 +73,9 @@ enum Command {
     /// Who asked for which change
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::AuditArgs),
+    /// What everything is kept in: figures, checks and copies
+    #[command(after_help = store::EXAMPLES)]
+    Store(store::StoreArgs),
     /// Limits, defaults, bindings and compatibility dates of this build
     #[command(after_help = capabilities::EXAMPLES)]
     Capabilities(capabilities::CapabilitiesArgs),
@@ -114,6 +118,7 @@ impl Command {
             Self::Versions(args) => versions::run(&args),
             Self::Secrets(args) => secrets::run(&args),
             Self::Audit(args) => audit::run(&args),
+            Self::Store(args) => store::run(&args),
             Self::Capabilities(args) => capabilities::run(&args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Bench(command) => bench::run(&command),

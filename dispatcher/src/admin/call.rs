@@ -6,7 +6,8 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use bindery_wire::limits::REQUEST_BYTES_MAX;
 
 use super::{
-    Admin, audit, capabilities, domains, events, health, logs, openapi, secrets, tenants, tokens,
+    Admin, audit, capabilities, domains, events, health, logs, openapi, secrets, store, tenants,
+    tokens,
 };
 use super::{upload, usage, workers};
 
@@ -131,6 +132,22 @@ pub(super) const CALLS: &[Call] = &[
         || get(audit::list),
     )
     .gives("Entries"),
+    call(
+        ("GET", "/v1/store"),
+        Scope::Operator,
+        &[],
+        (200, "Figures of what everything is kept in. Reads all rows."),
+        || get(store::stats),
+    )
+    .gives("Store"),
+    call(
+        ("POST", "/v1/store/backup"),
+        Scope::Operator,
+        &[],
+        (200, "Everything that is kept at this moment, as a file that the program restores."),
+        || post(store::back_up),
+    )
+    .or("application/octet-stream", "Backup"),
     call(
         ("GET", "/v1/tenants"),
         Scope::Operator,

@@ -19,6 +19,7 @@ mod logs;
 mod openapi;
 mod secrets;
 mod serve;
+mod store;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,8 @@ pub(crate) use upload::{FLAG_COUNT_MAX, METADATA_BYTES_MAX};
 use std::sync::Arc;
 
 use axum::{Router, middleware};
+use bindery_storage::blob::Blobs;
+use bindery_storage::embedded::Embedded;
 use tokio::sync::watch;
 
 use crate::audit::Audit;
@@ -60,6 +63,10 @@ pub(crate) const TENANT_FOLLOWER_COUNT_MAX: usize = 16;
 pub struct Parts {
     /// What the server knows.
     pub registry: Registry,
+    /// What all of it is kept in.
+    pub store: Arc<Embedded>,
+    /// What is too large for rows.
+    pub blobs: Blobs,
     /// Knows the operator.
     pub operator: Operator,
     /// Who asked for which change.

@@ -91,8 +91,12 @@ impl Api {
         let tail = Tail::new(fixture.clock.clone());
         let usage = Usage::new(Arc::new(Memory::new()), fixture.clock.clone());
         let (serving, watched) = watch::channel(true);
+        let (store, blobs) =
+            crate::store::open(&fixture.directory.path().join("data")).expect("opens");
         let parts = Parts {
             registry: fixture.registry.clone(),
+            store: Arc::new(store),
+            blobs,
             operator,
             audit: Audit::new(fixture.engine.clone(), fixture.clock.clone()),
             tail: tail.clone(),

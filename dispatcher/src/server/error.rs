@@ -2,31 +2,19 @@
 
 use std::net::SocketAddr;
 
-use bindery_storage::{blob, engine, tables};
+use bindery_storage::tables;
 
-use crate::{cordon, http, registry};
+use crate::{cordon, http, registry, store};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The data directory can not be used.
-    #[error("the data directory {path} can not be used")]
-    Data {
-        /// The directory.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The store can not be opened.
-    #[error("the store can not be opened")]
-    Store(#[from] engine::Error),
+    #[error("the data directory can not be used")]
+    Store(#[from] store::Error),
     /// The rows can not be brought to the format of this program.
     #[error("the stored rows can not be used")]
     Format(#[from] tables::Error),
-    /// The modules can not be opened.
-    #[error("the stored modules can not be opened")]
-    Blobs(#[from] blob::Error),
     /// The registry, a key or a token can not be opened.
     #[error(transparent)]
     Registry(#[from] registry::Error),

@@ -80,7 +80,7 @@ impl Server {
         store: Result<Store, Error>,
         (cordons, tasks, clock): (Cordons, Tasks, Clock),
     ) -> Result<Self, Error> {
-        let Store { engine, blobs } = store?;
+        let Store { engine, embedded, blobs } = store?;
         let fronts = Fronts::start(setup::front_count()).await?;
         let tail = Tail::new(clock.clone());
         let usage = Usage::new(engine.clone(), clock.clone());
@@ -108,7 +108,7 @@ impl Server {
         });
         let registry = Registry::open(registry::Parts {
             engine: engine.clone(),
-            blobs,
+            blobs: blobs.clone(),
             vault: Vault::open(config.secrets_key.as_deref(), &config.data)?,
             clock: clock.clone(),
             tasks: tasks.clone(),
@@ -146,6 +146,8 @@ impl Server {
         let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
         let parts = admin::Parts {
             registry: registry.clone(),
+            store: embedded,
+            blobs,
             operator: Operator::open(config.operator_token.as_ref(), &config.data)?,
             audit,
             tail: tail.clone(),

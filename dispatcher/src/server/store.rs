@@ -1,6 +1,5 @@
 //! What a server keeps in its data directory.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +20,8 @@ const COMPILED_BYTES_MAX: u64 = 1 << 30;
 /// What is on disk.
 pub(super) struct Store {
     pub(super) engine: Arc<Commits>,
+    /// The same without the count.
+    pub(super) embedded: Arc<Embedded>,
     pub(super) blobs: Blobs,
 }
 
@@ -34,11 +35,9 @@ impl Store {
     }
 
     fn open_now(data: &Path) -> Result<Self, Error> {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-        made.map_err(|source| Error::Data { path: data.display().to_string(), source })?;
-        let engine: Arc<dyn Engine> = Arc::new(Embedded::open(data)?);
-        let engine = Arc::new(Commits::of(engine));
-        Ok(Self { engine, blobs: Blobs::open(data.join("blobs"))? })
+        let (embedded, blobs) = crate::store::open(data)?;
+        let embedded = Arc::new(embedded);
+        Ok(Self { engine: Arc::new(Commits::of(embedded.clone())), embedded, blobs })
     }
 }
 

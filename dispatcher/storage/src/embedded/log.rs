@@ -116,7 +116,11 @@ impl Log {
             return Ok(());
         }
         let length = end.next_multiple_of(STEP_BYTES).min(self.length_max).max(end);
-        self.disk.write_at(end, &vec![0; (length - end) as usize])?;
+        // Block by block: what is written at once the kernel may keep as one page, and then take all
+        // of it for changed with every record that is written into it.
+        for block in (end..length).step_by(BLOCK_BYTES as usize) {
+            self.disk.write_at(block, &[0; BLOCK_BYTES as usize])?;
+        }
         self.length = length;
         Ok(())
     }
