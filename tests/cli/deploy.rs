@@ -210,12 +210,17 @@ fn all_problems_of_a_description_are_reported_at_once_with_their_places() {
         error: . can not be deployed
           ./wrangler.jsonc:2:3: `name` must be a string
           ./wrangler.jsonc:2:14: there is no file `src/none.js`
-          ./wrangler.jsonc:3:3: kv_namespaces is not supported yet
+          ./wrangler.jsonc:3:21: `id` is missing
           ./wrangler.jsonc:4:42: `compatability_date` is not a known key: did you mean `compatibility_date`?
-          ./wrangler.jsonc:5:3: queues is not supported yet
-          ./wrangler.jsonc:6:13: CommonJS modules are not supported: bundle them
-          ./wrangler.jsonc:6:85: `*.{a,b}`: write one glob for each alternative
-          ./wrangler.jsonc:7:3: `vars` must be an object
+          ./wrangler.jsonc:5:29: `binding` is missing
+          ./wrangler.jsonc:5:29: `queue` is missing
+          ./wrangler.jsonc:5:64: only a consumer of type "worker" is declared: any queue can be pulled from over the admin API
+          ./wrangler.jsonc:5:85: `queues.consumers.max` is not a known key
+          ./wrangler.jsonc:6:3: d1_databases is not supported yet
+          ./wrangler.jsonc:6:39: `triggers.cron` is not a known key: did you mean `crons`?
+          ./wrangler.jsonc:7:13: CommonJS modules are not supported: bundle them
+          ./wrangler.jsonc:7:85: `*.{a,b}`: write one glob for each alternative
+          ./wrangler.jsonc:8:3: `vars` must be an object
     "#]]
     .assert_eq(&stderr);
 }
