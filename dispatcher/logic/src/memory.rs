@@ -9,8 +9,11 @@
 const ISOLATE_BYTES_MIN: u64 = 4 << 20;
 /// And this much at most: what is beyond is the doing of a few, which the next measurement has.
 const ISOLATE_BYTES_MAX: u64 = 64 << 20;
-/// Idle isolates go before the ceiling is reached, at this share of it: in 1/16.
-const MARK: u64 = 15;
+/// Starts may fill this share of the ceiling, in 1/16: what an isolate needs is an estimate, and what
+/// one that ended held is given back a little later.
+const FULL: u64 = 15;
+/// Idle isolates go before that is reached, at this share.
+const MARK: u64 = 14;
 
 /// What all cordons hold and may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +105,7 @@ impl Account {
 
     /// How many idle isolates should go now, because little is left.
     pub fn too_many(&self) -> usize {
-        self.count(self.held().saturating_sub(self.bytes_max / (MARK + 1) * MARK))
+        self.count(self.held().saturating_sub(self.share(MARK)))
     }
 
     fn held(&self) -> u64 {
@@ -110,7 +113,11 @@ impl Account {
     }
 
     fn over(&self, bytes: u64) -> u64 {
-        self.held().saturating_add(bytes).saturating_sub(self.bytes_max)
+        self.held().saturating_add(bytes).saturating_sub(self.share(FULL))
+    }
+
+    fn share(&self, sixteenths: u64) -> u64 {
+        self.bytes_max / 16 * sixteenths
     }
 
     fn count(&self, bytes: u64) -> usize {
@@ -124,13 +131,18 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
+    /// An account that starts may fill with so many bytes.
+    fn account(full: u64) -> Account {
+        Account::new(full.div_ceil(FULL) * 16)
+    }
+
     fn measured(bytes: u64, isolate_count: usize) -> Measured {
         Measured { bytes, base_bytes: 20 * MIB, isolate_count }
     }
 
     #[test]
     fn many_starts_at_once_do_not_pass_the_ceiling_together() {
-        let mut account = Account::new(100 * MIB);
+        let mut account = account(100 * MIB);
         account.measured(measured(60 * MIB, 4));
         let each = account.estimate(128 * MIB);
         assert_eq!(each, 10 * MIB, "as much as those that live");
@@ -143,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_started_is_held_until_it_is_measured_and_given_back_at_the_end() {
-        let mut account = Account::new(100 * MIB);
+        let mut account = account(100 * MIB);
         account.measured(measured(84 * MIB, 8));
         assert!(account.reserve(8 * MIB, 8));
         account.settle(8 * MIB, true);
@@ -160,7 +172,7 @@ mod tests {
 
     #[test]
     fn isolates_that_have_not_run_yet_are_held_as_what_they_will_need() {
-        let mut account = Account::new(100 * MIB);
+        let mut account = account(100 * MIB);
         account.measured(measured(40 * MIB, 15));
         assert!(account.reserve(20 * MIB, 15), "20 for the cordons and 4 for each");
         assert!(!account.reserve(MIB, 15));
@@ -168,7 +180,7 @@ mod tests {
 
     #[test]
     fn one_isolate_may_always_live() {
-        let mut account = Account::new(10 * MIB);
+        let mut account = account(10 * MIB);
         account.measured(measured(30 * MIB, 2));
         assert!(!account.reserve(4 * MIB, 1));
         assert!(account.reserve(4 * MIB, 0));
@@ -178,9 +190,9 @@ mod tests {
     #[test]
     fn idle_ones_go_before_the_ceiling_is_reached() {
         let mut account = Account::new(160 * MIB);
-        account.measured(measured(150 * MIB, 13));
+        account.measured(measured(140 * MIB, 13));
         assert_eq!(account.too_many(), 0);
-        account.measured(measured(156 * MIB, 13));
+        account.measured(measured(146 * MIB, 13));
         assert_eq!(account.too_many(), 1);
     }
 
