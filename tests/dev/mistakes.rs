@@ -107,6 +107,26 @@ async fn an_exception_shows_the_line_of_the_project_s_own_file() {
 }
 
 #[tokio::test]
+async fn an_exception_of_typescript_shows_its_own_line() {
+    let source = "interface Named {\n  name: string;\n}\n\n\
+        function greet(who: Named): string {\n  throw new TypeError(`no ${who.name}`);\n}\n\n\
+        export default {\n  fetch(): Response {\n    \
+        return new Response(greet({ name: 'Ada' }));\n  },\n};\n";
+    let project = Project::new()
+        .file("wrangler.jsonc", r#"{"main": "index.ts", "compatibility_date": "2026-08-01"}"#)
+        .file("index.ts", source);
+    let mut session = project.start(&[]).await;
+    session.next("deployed").await;
+    session.get("dev").await.expect_failure(500, "EXCEPTION");
+    let exception = session.next("exception").await;
+    assert_eq!(exception["message"], "no Ada", "{exception}");
+    let excerpt = exception["excerpt"].as_str().unwrap_or_else(|| panic!("{exception}"));
+    assert!(excerpt.contains("index.ts:6:"), "{excerpt}");
+    assert!(excerpt.contains("6 |   throw new TypeError(`no ${who.name}`);\n"), "{excerpt}");
+    session.end(Signal::INT).await;
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_told_with_a_way_out() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
