@@ -7,6 +7,8 @@ use bindery_wire::manifest::Binding;
 use bindery_wire::{Limits, Manifest, TenantId, VersionId};
 use bytes::Bytes;
 
+use crate::rpc::{Service, Value};
+
 /// A version with everything that an isolate needs to start it.
 #[derive(Debug)]
 pub struct Code {
@@ -24,6 +26,10 @@ pub struct Code {
     pub modules: Vec<(String, Bytes)>,
     /// The worker's secrets that the version names.
     pub secrets: Vec<(String, String)>,
+    /// An object whose properties `env` holds too.
+    pub env: Option<Arc<Value>>,
+    /// Where the global `fetch` goes, if not where the manifest says.
+    pub outbound: Option<Arc<Service>>,
     /// The lowest of the server's, the tenant's and the version's limits.
     pub limits: Limits,
     /// Changes with every change of the worker's secrets or the tenant's limits: an isolate of

@@ -18,6 +18,7 @@ pub mod outbound;
 pub mod placement;
 pub mod problem;
 pub mod registry;
+pub mod rpc;
 pub mod scheduler;
 pub mod server;
 pub mod source_map;

@@ -9,7 +9,7 @@ pub use bindery_wire::limit::{
 };
 
 use crate::config::PoolConfig;
-use crate::{admin, http, registry, scheduler, tail};
+use crate::{admin, http, line, registry, scheduler, tail};
 
 /// A setting of the server's configuration.
 const fn server(key: &'static str) -> Option<Setting> {
@@ -22,6 +22,9 @@ bindery_wire::limits! {
     REDIRECTS = "redirect_count_max" REDIRECT_COUNT_MAX, Count, None;
         "redirects that one outgoing request follows"; "fetch throws";
         "ask for the address that the last one leads to";
+    SLOTS = "stub_count_max" line::SLOT_COUNT_MAX, Count, None;
+        "stubs of others that one isolate holds"; "the call that would bring one more fails";
+        "dispose of stubs that are not used";
     CONNECTIONS = "connection_count_max" http::CONNECTION_COUNT_MAX, Count, None;
         "connections of one thread of the front door"; "further ones wait to be accepted";
         "close connections that are not used";

@@ -59,7 +59,7 @@ async fn a_worker_is_looked_up_when_it_is_called_and_only_among_the_tenants_own(
     let late = Worker::new("export default { fetch: () => new Response('there') };").name("late");
     host.deploy("other", &late).await;
     let text = host.get(TENANT, "/").await.expect_status(200).text();
-    assert_eq!(text, "Error: The worker `late`, which `outbound` names, does not exist.");
+    assert_eq!(text, "Error: The worker `late` does not exist.");
     host.deploy(TENANT, &late).await;
     assert_eq!(host.get(TENANT, "/").await.text(), "there");
     host.shutdown().await;

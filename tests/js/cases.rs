@@ -25,7 +25,7 @@ macro_rules! folders {
     };
 }
 
-folders! { bootstrap cloudflare console crypto event fetch http timers }
+folders! { bootstrap cloudflare console crypto event fetch http rpc timers }
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
@@ -53,7 +53,9 @@ async fn run(folder: &str) {
         let file = format!("{folder}/{}", name(&path));
         let origin = Worker::new(include_str!("runner/origin.js")).name("origin");
         host.deploy(&tenant, &origin).await;
-        let answer = host.upload(&tenant, &worker(source)).await;
+        let callee = Worker::new(include_str!("runner/callee.js")).name("callee");
+        host.deploy(&tenant, &callee).await;
+        let answer = host.upload(&tenant, &worker(folder, source)).await;
         if !matches!(answer.status, 200 | 201) {
             let _ = writeln!(failures, "{file}: the upload was refused: {answer}");
             continue;
@@ -72,13 +74,23 @@ async fn run(folder: &str) {
     assert!(failures.is_empty(), "of {count} cases of {folder} these failed:\n{failures}");
 }
 
-fn worker(source: String) -> Worker {
-    Worker::new(include_str!("runner/index.js"))
+fn worker(folder: &str, source: String) -> Worker {
+    let worker = Worker::new(include_str!("runner/index.js"))
         .js("t.js", include_str!("runner/t.js"))
         .js("case.js", source)
         .metadata("outbound", json!({ "service": "origin" }))
         .text("TEXT", "a text")
-        .json("VALUE", r#"{"b":[1,null],"a":{"z":true,"y":"\u00e9"}}"#)
+        .json("VALUE", r#"{"b":[1,null],"a":{"z":true,"y":"\u00e9"}}"#);
+    if folder == "rpc" { with_services(worker) } else { worker }
+}
+
+/// What the cases of calls between workers call.
+fn with_services(worker: Worker) -> Worker {
+    let props = json!({ "role": "reader", "list": [1, null] });
+    worker.binding(json!({ "type": "service", "name": "CALLEE", "service": "callee" })).binding(
+        json!({ "type": "service", "name": "NAMED", "service": "callee", "entrypoint": "Named",
+            "props": props }),
+    )
 }
 
 async fn names(host: &Host, tenant: &str) -> Vec<String> {

@@ -10,7 +10,7 @@ const tests = dirname(dirname(fileURLToPath(import.meta.url)));
 const [work, ...wanted] = process.argv.slice(2);
 const folders = wanted.length > 0 ? wanted : readdirSync(join(tests, "cases")).sort();
 
-for (const name of ["index.js", "t.js", "origin.js"])
+for (const name of ["index.js", "t.js", "origin.js", "callee.js"])
   copyFileSync(join(tests, "js/runner", name), join(work, name));
 copyFileSync(join(tests, "workerd/driver.js"), join(work, "driver.js"));
 
@@ -25,6 +25,12 @@ for (const folder of folders) {
   }
 }
 
+// What the cases of calls between workers call.
+const services = `
+        (name = "CALLEE", service = "callee"),
+        (name = "NAMED", service = (name = "callee", entrypoint = "Named",
+          props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`;
+
 const subject = ({ name, copy }) => `
     (name = "${name}", worker = (
       modules = [
@@ -34,10 +40,15 @@ const subject = ({ name, copy }) => `
       ],
       bindings = [
         (name = "TEXT", text = "a text"),
-        (name = "VALUE", json = "{\\"b\\":[1,null],\\"a\\":{\\"z\\":true,\\"y\\":\\"\\\\u00e9\\"}}"),
+        (name = "VALUE", json = "{\\"b\\":[1,null],\\"a\\":{\\"z\\":true,\\"y\\":\\"\\\\u00e9\\"}}"),${name.startsWith("rpc/") ? services : ""}
       ],
       compatibilityDate = "2026-08-01",
       globalOutbound = "origin",
+    )),`;
+const callee = `
+    (name = "callee", worker = (
+      modules = [(name = "callee.js", esModule = embed "callee.js")],
+      compatibilityDate = "2026-08-01",
     )),`;
 const origin = `
     (name = "origin", worker = (
@@ -55,7 +66,7 @@ writeFileSync(
   join(work, "config.capnp"),
   `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${subjects.map(subject).join("")}${origin}${driver}
+  services = [${subjects.map(subject).join("")}${origin}${callee}${driver}
   ],
 );
 `,

@@ -20,8 +20,7 @@ pub struct Bindings {}
 impl Bindings {
     /// Carries out one call. Dropped, it may still be done, whole.
     pub fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
-        let code = ask.code.clone();
-        match code.slot(ask.slot) {
+        match ask.of() {
             Some(Slot::Caches) => not_yet("caches"),
             Some(Slot::Binding(Binding::KvNamespace { .. } | Binding::DynamicKv)) => not_yet("kv"),
             Some(Slot::Binding(Binding::Queue { .. } | Binding::DynamicQueue)) => not_yet("queue"),
@@ -48,7 +47,7 @@ impl Answer {
             tracing::error!(%error, "an answer can not be written");
             Refused::failed("internal error")
         })?;
-        Ok(Self { head, body })
+        Ok(Self { head, body, handed: Vec::new() })
     }
 }
 

@@ -16,6 +16,7 @@ use super::URL_BYTES_MAX;
 use crate::config::Cidr;
 use crate::line::Event;
 use crate::problem::{Code, Problem};
+use crate::rpc::Props;
 
 /// Whom a connection comes from.
 #[derive(Clone, Debug)]
@@ -121,7 +122,8 @@ pub(super) fn as_event<T>(
         let _ = write!(url, "{}://{host}{path}", scheme(parts, peer).as_str());
         write_headers(headers, (parts, host), peer, trusted);
         let method = parts.method.as_str();
-        with(Event { entrypoint: None, method, url, headers, cf: cf(parts.version) })
+        let (cf, props) = (cf(parts.version), &Props::None);
+        with(Event { entrypoint: None, method, url, headers, cf, props })
     })
 }
 

@@ -12,6 +12,7 @@ use bindery_wire::binding::HEAD_BYTES_MAX;
 use bindery_wire::flat;
 use bindery_wire::frame::{self, BODY_INLINE_BYTES_MAX, Body, Down, Operation, Outgoing};
 use bindery_wire::limits::{CALL_COUNT_MAX, HEADERS_BYTES_MAX, URL_BYTES_MAX};
+use bindery_wire::value::Handed;
 use bytes::Bytes;
 use futures_util::future::TryFutureExt;
 use http_body_util::BodyExt;
@@ -21,8 +22,9 @@ use super::body::{Download, Intake, Metered};
 use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
 use super::outside::{Answer, Ask, Call, Fetched, FetchedBody, Refused, Unread};
+use super::slots::{Owner, To};
 use super::{About, Cut, Line, RequestId, Table, Upload, Violation};
-use crate::code::{Code, Slot};
+use crate::rpc::Capability;
 use crate::trace::{Span, TRACEPARENT, Trace};
 
 /// Bytes of a method; those that HTTP knows are shorter.
@@ -40,7 +42,9 @@ struct Admitted {
     trace: Trace,
     hops: u32,
     calls_left: u32,
+    to: To,
     body: RequestBody,
+    attached: Vec<Capability>,
     canceled: oneshot::Receiver<()>,
 }
 
@@ -77,15 +81,8 @@ impl Given {
     }
 }
 
-/// Refuses an operation that its slot does not know, or that is larger than it may be.
-fn check(code: &Code, slot: u32, operation: &Operation<'_>) -> Heard {
-    let is_there = match operation {
-        Operation::Fetch(_) => matches!(code.slot(slot), Some(Slot::Outbound)),
-        Operation::Bound(_) => matches!(code.slot(slot), Some(Slot::Caches | Slot::Binding(_))),
-    };
-    if !is_there {
-        return Err(Violation::Order("a call of a slot that it does not have"));
-    }
+/// Refuses an operation that is larger than it may be.
+fn check(operation: &Operation<'_>) -> Heard {
     let too_large = match operation {
         Operation::Fetch(Outgoing { method, url, headers, .. }) => {
             let too_long = method.len() > METHOD_BYTES_MAX || url.len() > URL_BYTES_MAX;
@@ -120,15 +117,16 @@ impl Calling {
 
 impl Line {
     pub(super) fn hear_call(self: &Arc<Self>, call: frame::Call<'_>) -> Heard {
-        let frame::Call { call: id, event, slot, operation } = call;
-        check(&self.code, slot, &operation)?;
-        let Some(admitted) = self.admit(id, event, operation.body())? else { return Ok(()) };
-        let Admitted { request, trace, hops, calls_left, body, canceled } = admitted;
+        check(&call.operation)?;
+        let Some(admitted) = self.admit(&call)? else { return Ok(()) };
+        let Admitted { request, trace, hops, calls_left, to, body, attached, canceled } = admitted;
+        let frame::Call { call: id, slot, operation, .. } = call;
         let code = self.code.clone();
         match operation {
             Operation::Fetch(Outgoing { method, url, headers, follow, .. }) => {
                 let fetch = self.host.outside.fetch(Call {
                     code,
+                    service: if let To::Service(service) = to { Some(service) } else { None },
                     request,
                     trace,
                     hops,
@@ -143,7 +141,9 @@ impl Line {
             }
             Operation::Bound(frame::Bound { head, .. }) => {
                 let head = Bytes::copy_from_slice(head);
-                let answer = self.host.outside.ask(Ask { code, slot, trace, head, body });
+                let held = if let To::Held(of, rights) = to { Some((of, rights)) } else { None };
+                let ask = Ask { code, slot, held, trace, head, body, attached };
+                let answer = self.host.outside.ask(ask);
                 self.carry_out(id, canceled, answer.map_ok(Carried::Answered));
             }
         }
@@ -151,12 +151,9 @@ impl Line {
     }
 
     /// Takes a call in and counts it. `None` if the event has none left: then it is refused.
-    fn admit(
-        self: &Arc<Self>,
-        id: u32,
-        event: u32,
-        body: &Body<'_>,
-    ) -> Result<Option<Admitted>, Violation> {
+    fn admit(self: &Arc<Self>, call: &frame::Call<'_>) -> Result<Option<Admitted>, Violation> {
+        let frame::Call { call: id, event, slot, operation, attached } = call;
+        let (id, event) = (*id, *event);
         let (cancel, canceled) = oneshot::channel();
         let mut table = self.table();
         let Table { events, calls, .. } = &mut *table;
@@ -168,7 +165,10 @@ impl Line {
             return Err(Violation::Order("a call number twice"));
         }
         let left = exchange.calls_left.checked_sub(1);
-        let body = self.call_body(&mut table, event, body)?;
+        let to = table.to(&self.code, (event, *slot), operation);
+        let to = to.ok_or(Violation::Order("a call of a slot that it does not have"))?;
+        let attached = table.attached(&self.code, event, attached)?;
+        let body = self.call_body(&mut table, event, operation.body())?;
         let Table { events, calls, .. } = &mut *table;
         let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
         let Some(calls_left) = left else {
@@ -182,7 +182,7 @@ impl Line {
         exchange.calls_waiting += 1;
         let About { request, trace, hops, .. } = exchange.about;
         calls.insert(id, Calling { event, _cancel: cancel });
-        Ok(Some(Admitted { request, trace, hops, calls_left, body, canceled }))
+        Ok(Some(Admitted { request, trace, hops, calls_left, to, body, attached, canceled }))
     }
 
     /// Answers a call when it is carried out, unless it is canceled before.
@@ -271,12 +271,20 @@ impl Line {
                 let (status_text, url) = (&*status_text, url.as_deref());
                 let (headers, body) = (&headers[..], given.frame());
                 let response = frame::Response { status, status_text, url, headers, body };
-                self.send_answer(id, frame::Answer::Response(response));
+                self.send_answer(id, frame::Answer::Response(response), Vec::new());
             }
-            Carried::Answered(Answer { head, body }) => {
+            Carried::Answered(Answer { head, body, handed: capabilities }) => {
+                let handed = table.hand(&self.code, &capabilities, Owner::Event(event));
+                let handed = match handed {
+                    Ok(handed) => handed,
+                    Err(refused) => {
+                        drop(table);
+                        return self.send_refusal(id, &refused);
+                    }
+                };
                 let given = self.give(table, event, body);
                 let bound = frame::Bound { head: &head, body: given.frame() };
-                self.send_answer(id, frame::Answer::Bound(bound));
+                self.send_answer(id, frame::Answer::Bound(bound), handed);
             }
         }
     }
@@ -302,13 +310,14 @@ impl Line {
         }
     }
 
-    fn send_answer(&self, call: u32, answer: frame::Answer<'_>) {
-        self.send(&Down::Reply(frame::Reply { call, result: Ok(answer) }));
+    fn send_answer(&self, call: u32, answer: frame::Answer<'_>, handed: Vec<Handed<'_>>) {
+        self.send(&Down::Reply(frame::Reply { call, result: Ok(answer), handed }));
     }
 
     fn send_refusal(&self, call: u32, refused: &Refused) {
         let refusal = frame::Refusal { wrong: refused.wrong, message: &refused.message };
-        self.send(&Down::Reply(frame::Reply { call, result: Err(refusal) }));
+        let (result, handed) = (Err(refusal), Vec::new());
+        self.send(&Down::Reply(frame::Reply { call, result, handed }));
     }
 
     fn too_many(&self) -> Refused {

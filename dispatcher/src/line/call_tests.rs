@@ -14,13 +14,13 @@ fn call(call: u32, body: Body<'_>) -> Up<'_> {
     let url = "http://o/";
     let outgoing = Outgoing { method: "PUT", url, headers: b"", follow: true, body };
     let operation = Operation::Fetch(outgoing);
-    Up::Call(WireCall { call, event: 0, slot: 0, operation })
+    Up::Call(WireCall { call, event: 0, slot: 0, operation, attached: vec![] })
 }
 
 /// A call of slot 2, which is a binding.
 fn ask<'a>(call: u32, head: &'a str, body: Body<'a>) -> Up<'a> {
     let operation = Operation::Bound(Bound { head: head.as_bytes(), body });
-    Up::Call(WireCall { call, event: 0, slot: 2, operation })
+    Up::Call(WireCall { call, event: 0, slot: 2, operation, attached: vec![] })
 }
 
 fn fetched(body: FetchedBody) -> Result<Fetched, Refused> {
@@ -220,7 +220,7 @@ async fn an_operation_that_its_slot_does_not_know_ends_the_line() {
     let long = "x".repeat(HEAD_BYTES_MAX + 1);
     let of = |slot, head| {
         let operation = Operation::Bound(Bound { head, body: Body::None });
-        Up::Call(WireCall { call: 1, event: 0, slot, operation })
+        Up::Call(WireCall { call: 1, event: 0, slot, operation, attached: vec![] })
     };
     for (slot, head) in [(0, &b""[..]), (3, b""), (u32::MAX, b""), (2, long.as_bytes())] {
         let mut setup = started().await;

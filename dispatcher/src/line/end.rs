@@ -1,4 +1,4 @@
-//! How the events of a line end when nobody waits for them, and when the isolate is lost.
+//! How a line ends: let go, condemned, or lost; and its events, when nobody waits for them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use bindery_wire::limit;
 use bindery_wire::log::{Exception, Record, Spent};
 
 use super::event::Client;
-use super::{Begin, Line, State};
+use super::{Begin, Line, State, Table};
 use crate::code::Code;
 
 /// How long an isolate may take to answer a cancel that ends an event, beside its CPU limit: its
@@ -26,6 +26,45 @@ pub enum Sweep {
 }
 
 impl Line {
+    /// Lets the isolate go if nothing runs or waits there.
+    pub fn stop_if_idle(&self) -> bool {
+        let mut table = self.table();
+        if table.state != State::Serving || !table.events.is_empty() || table.waiting > 0 {
+            return false;
+        }
+        self.condemn_locked(&mut table);
+        drop(table);
+        self.send(&Down::Stop);
+        true
+    }
+
+    /// Takes no new events, and ends when those that run have ended.
+    pub fn condemn(&self) {
+        let mut table = self.table();
+        if matches!(table.state, State::Condemned | State::Ended) {
+            return;
+        }
+        self.condemn_locked(&mut table);
+        drop(table);
+        self.send(&Down::Stop);
+    }
+
+    pub(super) fn condemn_locked(&self, table: &mut Table) {
+        table.state = State::Condemned;
+        self.slots.close();
+    }
+
+    /// Ends the line at once: the isolate reads its end.
+    pub fn sever(&self) {
+        self.outbox.close();
+    }
+
+    /// The socket is closed: nothing is taken or sent any more. What runs waits for the verdict.
+    pub(crate) fn closed(&self) {
+        self.condemn_locked(&mut self.table());
+        self.outbox.close();
+    }
+
     /// Cancels what went on for too long after its client had gone. Tells whether the isolate did
     /// not answer such a cancel in time and has to be ended from outside.
     pub fn sweep(&self) -> Sweep {
@@ -52,14 +91,15 @@ impl Line {
 
     /// The end of the line: every event is answered, and nothing is taken any more.
     pub(crate) fn lost(&self, blame: Blame) {
-        let (begin, events, intakes, bodies) = {
+        let (begin, events, intakes, bodies, _handed) = {
             let mut table = self.table();
             self.condemn_locked(&mut table);
             table.state = State::Ended;
             let events = std::mem::take(&mut table.events);
             table.calls.clear();
             let bodies = std::mem::take(&mut table.bodies);
-            (table.begin.take(), events, std::mem::take(&mut table.intakes), bodies)
+            let (begin, handed) = (table.begin.take(), table.slots.take_all());
+            (begin, events, std::mem::take(&mut table.intakes), bodies, handed)
         };
         self.outbox.close();
         if let Some(begin) = begin {

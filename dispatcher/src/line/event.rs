@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
-use bindery_wire::codec;
 use bindery_wire::event::{Decision, Handler};
 use bindery_wire::frame::{self, Down, EventKind};
 use bindery_wire::log::Spent;
@@ -15,8 +14,9 @@ use tokio::sync::oneshot;
 
 use super::body::{Cut, Download, Outflow, Upload};
 use super::outside::Unread;
-use super::{Line, Permit};
+use super::{Line, Permit, Table};
 use crate::code::Code;
+use crate::rpc::Props;
 use crate::trace::Trace;
 
 /// Names one request of a client, in logs and in the answer.
@@ -62,6 +62,8 @@ pub struct Event<'a> {
     pub headers: &'a [u8],
     /// `request.cf` as JSON.
     pub cf: &'a str,
+    /// What `ctx.props` is.
+    pub props: &'a Props,
 }
 
 /// The body of a request.
@@ -165,6 +167,8 @@ pub(super) struct Exchange {
     pub(super) bodies: Vec<u32>,
     /// Numbers of bodies that the isolate sends, also of those that are gone.
     pub(super) intakes: Vec<u32>,
+    /// Slots that it was handed, but for those that it has let go.
+    pub(super) slots: Vec<u32>,
     /// Subrequests that it may still make.
     pub(super) calls_left: u32,
     /// Calls that have no reply yet.
@@ -224,6 +228,7 @@ impl Exchange {
             reply: Some(reply),
             bodies: Vec::new(),
             intakes: Vec::new(),
+            slots: Vec::new(),
             calls_left: code.limits.subrequest_count_max,
             calls_waiting: 0,
             client,
@@ -265,21 +270,25 @@ impl Begun {
         }
         let event = table.next_number;
         let Some(next) = event.checked_add(1) else { return Err((NotTaken::Closed, body)) };
-        if push(&line, event, request, &body).is_err() {
-            return Err((NotTaken::TooLarge, body));
+        let (sender, reply) = oneshot::channel();
+        let since = line.host.clock.elapsed();
+        let exchange = Exchange::new(about, sender, &line.code, (Client::Listens, since));
+        table.events.insert(event, exchange);
+        if let Err(reason) = push(&line, &mut table, (event, request), &body) {
+            let exchange = table.events.remove(&event);
+            let handed = table.slots.take(&exchange.map_or(Vec::new(), |e| e.slots));
+            drop(table);
+            drop(handed);
+            return Err((reason, body));
         }
         table.next_number = next;
         if let RequestBody::Inline(bytes) = &body {
             line.host.meter.bytes_in(bytes.len());
         }
-        let (sender, reply) = oneshot::channel();
         if let RequestBody::Stream { from, length } = body {
             let state = State::Held { from: Unread::Plain(from), length };
             table.bodies.insert(event, Sending { event, state });
         }
-        let since = line.host.clock.elapsed();
-        let exchange = Exchange::new(about, sender, &line.code, (Client::Listens, since));
-        table.events.insert(event, exchange);
         drop(table);
         // From here on the event's end gives the permit back.
         let _ = permit.take();
@@ -311,18 +320,20 @@ impl Drop for Begun {
 /// Writes the frame. The body of a stream has the number of its event.
 fn push(
     line: &Line,
-    event: u32,
-    request: Event<'_>,
+    table: &mut Table,
+    (event, request): (u32, Event<'_>),
     body: &RequestBody,
-) -> Result<(), codec::Error> {
+) -> Result<(), NotTaken> {
     let body = match body {
         RequestBody::None => frame::Body::None,
         RequestBody::Inline(bytes) => frame::Body::Inline(bytes),
         RequestBody::Stream { length, .. } => frame::Body::Stream { body: event, length: *length },
     };
-    let Event { entrypoint, method, url, headers, cf } = request;
+    let Event { entrypoint, method, url, headers, cf, props } = request;
+    let props = table.hand_props(&line.code, props, event).map_err(|_| NotTaken::Full)?;
     let kind = EventKind::Fetch(frame::Request { method, url, headers, cf, body });
-    line.outbox.push(&Down::Event(frame::Event { event, entrypoint, kind }))
+    let frame = Down::Event(frame::Event { event, entrypoint, props, kind });
+    line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
 }
 
 impl Line {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bindery_wire::event::{Decision, Handler, Settled};
 use bindery_wire::frame::{self, Down, EventKind};
+use bindery_wire::value::Props;
 use tokio::sync::oneshot;
 
 use super::event::{Client, Exchange};
@@ -27,7 +28,7 @@ impl Begun {
         let event = table.next_number;
         let next = event.checked_add(1).ok_or(NotTaken::Closed)?;
         let decision = undecided(&kind);
-        let frame = Down::Event(frame::Event { event, entrypoint, kind });
+        let frame = Down::Event(frame::Event { event, entrypoint, props: Props::None, kind });
         line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)?;
         table.next_number = next;
         let (sender, reply) = oneshot::channel();

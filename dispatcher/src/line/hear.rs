@@ -65,6 +65,10 @@ impl Line {
             }
             Up::Started(_) | Up::Refused { .. } => self.hear_begin(up),
             Up::NotTaken { event } => self.hear_not_taken(event),
+            Up::Release { slot } => {
+                self.hear_release(slot);
+                Ok(())
+            }
             Up::Decided { event, decision } => self.hear_decided(event, decision),
             Up::Condemned { .. } => {
                 // It ends once it has read this, and with it every event that was sent before.
@@ -146,12 +150,13 @@ impl Line {
     }
 
     fn hear_done(&self, event: u32, spent: Spent) -> Heard {
-        let (exchange, left) = {
+        let (exchange, left, _handed) = {
             let mut table = self.table();
             let exchange = table.events.remove(&event);
             let exchange = exchange.ok_or(Violation::Order("the end of no event of its"))?;
             let left = table.let_go(event, &exchange);
-            (exchange, left)
+            let handed = table.slots.take(&exchange.slots);
+            (exchange, left, handed)
         };
         left.iter().for_each(Sending::close);
         self.slots.add_permits(1);
@@ -170,11 +175,12 @@ impl Line {
 
     /// The event ran into the isolate's end: whoever waits may go elsewhere with it.
     fn hear_not_taken(&self, event: u32) -> Heard {
-        let (exchange, body) = {
+        let (exchange, body, _handed) = {
             let mut table = self.table();
             let exchange = table.events.remove(&event);
             let exchange = exchange.ok_or(Violation::Order("the refusal of no event of its"))?;
-            (exchange, table.bodies.remove(&event))
+            let handed = table.slots.take(&exchange.slots);
+            (exchange, table.bodies.remove(&event), handed)
         };
         self.slots.add_permits(1);
         self.touch();

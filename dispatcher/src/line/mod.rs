@@ -19,6 +19,9 @@ mod load;
 mod outbox;
 mod outside;
 mod permit;
+mod slots;
+#[cfg(test)]
+mod slots_tests;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,7 @@ pub use hear::Violation;
 pub use io::{End, Io};
 pub use outside::{Answer, Ask, Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread};
 pub use permit::Permit;
+pub(crate) use slots::SLOT_COUNT_MAX;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,6 +55,7 @@ use call::Calling;
 use event::{Exchange, Sending};
 use load::elapsed_ms;
 use outbox::Outbox;
+use slots::{Owner, Slots};
 
 /// Keeps compiled code: of what, the module's name and the code.
 pub type Keep = Arc<dyn Fn(&Code, &str, &[u8]) + Send + Sync>;
@@ -109,6 +114,8 @@ struct Table {
     /// The dispatcher's bodies, until all is sent or nobody wants the rest.
     bodies: HashMap<u32, Sending>,
     calls: HashMap<u32, Calling>,
+    /// What the isolate was handed.
+    slots: Slots,
     /// The exports and the handlers of each, once it has started.
     entrypoints: Option<Vec<(String, Vec<String>)>>,
 }
@@ -140,6 +147,7 @@ impl Line {
             intakes: HashMap::new(),
             bodies: HashMap::new(),
             calls: HashMap::new(),
+            slots: Slots::default(),
             entrypoints: None,
         };
         let slots = Semaphore::new(code.limits.event_count_max.max(1) as usize);
@@ -168,9 +176,17 @@ impl Line {
         &self.code
     }
 
-    /// Sends the code: the first frame.
+    /// Sends the code: the first frame. What goes with its `env` becomes the isolate's.
     pub fn start(&self, start: Start<'_>) -> Result<(), codec::Error> {
-        self.outbox.push(&Down::Start(start))
+        let code = &self.code;
+        let env = code.env.as_deref().map(|env| {
+            let mut table = self.table();
+            table.hand_value(code, env, Owner::Isolate)
+        });
+        let env_value = env
+            .transpose()
+            .map_err(|_| codec::Error::TooLong { got: SLOT_COUNT_MAX + 1, max: SLOT_COUNT_MAX })?;
+        self.outbox.push(&Down::Start(Start { env_value, ..start }))
     }
 
     /// Whether new events are taken.
@@ -194,45 +210,6 @@ impl Line {
         let table = self.table();
         let idle = table.state == State::Serving && table.events.is_empty() && table.waiting == 0;
         idle.then(|| self.used_ms.load(Ordering::Relaxed))
-    }
-
-    /// Lets the isolate go if nothing runs or waits there.
-    pub fn stop_if_idle(&self) -> bool {
-        let mut table = self.table();
-        if table.state != State::Serving || !table.events.is_empty() || table.waiting > 0 {
-            return false;
-        }
-        self.condemn_locked(&mut table);
-        drop(table);
-        self.send(&Down::Stop);
-        true
-    }
-
-    /// Takes no new events, and ends when those that run have ended.
-    pub fn condemn(&self) {
-        let mut table = self.table();
-        if matches!(table.state, State::Condemned | State::Ended) {
-            return;
-        }
-        self.condemn_locked(&mut table);
-        drop(table);
-        self.send(&Down::Stop);
-    }
-
-    fn condemn_locked(&self, table: &mut Table) {
-        table.state = State::Condemned;
-        self.slots.close();
-    }
-
-    /// Ends the line at once: the isolate reads its end.
-    pub fn sever(&self) {
-        self.outbox.close();
-    }
-
-    /// The socket is closed: nothing is taken or sent any more. What runs waits for the verdict.
-    pub(crate) fn closed(&self) {
-        self.condemn_locked(&mut self.table());
-        self.outbox.close();
     }
 
     /// Writes a frame that fits in any case; a line that has ended swallows it.

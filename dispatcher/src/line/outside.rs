@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bindery_wire::flat;
+use bindery_wire::manifest::Binding;
+use bindery_wire::value::Rights;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::event::RequestBody;
 use super::{RequestId, Upload};
-use crate::code::Code;
+use crate::code::{Code, Slot};
+use crate::rpc::{Capability, Service};
 use crate::trace::Trace;
 
 /// Carries out the calls of isolates.
@@ -26,6 +29,8 @@ pub trait Outside: Send + Sync {
 pub struct Call {
     /// What made it.
     pub code: Arc<Code>,
+    /// Where it goes, if not where the global `fetch` does.
+    pub service: Option<Arc<Service>>,
     /// The client's request that led to it.
     pub request: RequestId,
     /// The trace that the event belongs to.
@@ -50,14 +55,33 @@ pub struct Call {
 pub struct Ask {
     /// What asks.
     pub code: Arc<Code>,
-    /// Which of its bindings: [`Code::slot`] knows it.
+    /// Which of its bindings: [`Ask::of`] knows it.
     pub slot: u32,
+    /// What it is, and what may be done with it, if the version does not declare it.
+    pub held: Option<(Arc<Binding>, Rights)>,
     /// The trace that the event belongs to.
     pub trace: Trace,
     /// What is asked, as [`bindery_wire::binding`] has it. Nothing in it was checked.
     pub head: Bytes,
     /// The bytes that go with it.
     pub body: RequestBody,
+    /// What goes with them, in the order in which they name it.
+    pub attached: Vec<Capability>,
+}
+
+impl Ask {
+    /// What the asked slot stands for.
+    pub fn of(&self) -> Option<Slot<'_>> {
+        match &self.held {
+            Some((binding, _)) => Some(Slot::Binding(binding)),
+            None => self.code.slot(self.slot),
+        }
+    }
+
+    /// What may be done with it.
+    pub fn rights(&self) -> Rights {
+        self.held.as_ref().map_or(Rights::All, |(_, rights)| *rights)
+    }
 }
 
 /// What a binding answers.
@@ -66,6 +90,8 @@ pub struct Answer {
     pub head: Vec<u8>,
     /// The bytes that go with it.
     pub body: FetchedBody,
+    /// What the event is handed with it.
+    pub handed: Vec<Capability>,
 }
 
 /// A response from outside.

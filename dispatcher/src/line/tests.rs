@@ -14,6 +14,7 @@ use bindery_wire::frame::{
 use bindery_wire::frame::{CHUNK_BYTES_MAX, WINDOW_BYTES};
 use bindery_wire::limits::{self, QUEUED_EVENT_COUNT_MAX};
 use bindery_wire::log::Spent;
+use bindery_wire::value::Handed;
 use bindery_wire::{IsolateNumber, Manifest, Outcome, TenantId, VersionId, codec, manifest};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -88,19 +89,27 @@ fn describe(down: &Down<'_>) -> String {
         Down::Credit { body, bytes } => format!("credit {body} {bytes}"),
         Down::End { body, whole } => format!("end {body} {whole}"),
         Down::Cancel { event, outcome } => format!("cancel {event} {outcome}"),
-        Down::Reply(WireReply { call, result: Ok(Answer::Response(response)) }) => {
+        Down::Reply(WireReply { call, result: Ok(Answer::Response(response)), .. }) => {
             format!("reply {call} {} {:?}", response.status, response.body)
         }
-        Down::Reply(WireReply { call, result: Ok(Answer::Bound(bound)) }) => {
+        Down::Reply(WireReply { call, result: Ok(Answer::Bound(bound)), handed }) => {
             let head = String::from_utf8_lossy(bound.head);
-            format!("answer {call} {head} {:?}", bound.body)
+            let handed: String = handed.iter().map(describe_handed).collect();
+            format!("answer {call} {head} {:?}{handed}", bound.body)
         }
-        Down::Reply(WireReply { call, result: Err(refusal) }) => {
+        Down::Reply(WireReply { call, result: Err(refusal), .. }) => {
             format!("refusal {call} {}", refusal.message)
         }
         Down::Unwanted { body } => format!("unwanted {body}"),
         Down::Stop => "stop".into(),
         Down::Start(_) => "start".into(),
+    }
+}
+
+fn describe_handed(handed: &Handed<'_>) -> String {
+    match handed {
+        Handed::Slot { kind, slot } => format!(" + {} {slot}", kind.as_str()),
+        Handed::Body(body) => format!(" + {body:?}"),
     }
 }
 
@@ -126,7 +135,7 @@ impl Outside for Street {
                     FetchedBody::Stream { from: Unread::Plain(from), length }
                 }
             };
-            Ok(super::Answer { head, body })
+            Ok(super::Answer { head, body, handed: ask.attached })
         })
     }
 }
@@ -164,6 +173,8 @@ fn code() -> Arc<Code> {
         manifest,
         modules: vec![],
         secrets: vec![],
+        env: None,
+        outbound: None,
         limits: limits::Limits {
             event_count_max: 2,
             subrequest_count_max: 8,
@@ -206,8 +217,9 @@ pub(super) async fn started() -> Setup {
 impl Setup {
     pub(super) async fn begin(&self, body: RequestBody) -> Begun {
         let permit = self.line.permit().await.expect("room");
+        let (cf, props) = ("{}", &crate::rpc::Props::None);
         let request =
-            Event { entrypoint: None, method: "POST", url: "http://t/", headers: b"", cf: "{}" };
+            Event { entrypoint: None, method: "POST", url: "http://t/", headers: b"", cf, props };
         let about = About {
             request: RequestId(7),
             trace: Trace::random(),

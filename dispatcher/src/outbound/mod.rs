@@ -20,6 +20,7 @@ use crate::egress::Egress;
 use crate::line::{Answer, Ask, Call, Fetched, Outside, Refused};
 use crate::placement::Placement;
 use crate::registry::Registry;
+use crate::rpc::{Props, Service, Target};
 use crate::tasks::Tasks;
 
 /// Carries out the calls of workers.
@@ -59,6 +60,11 @@ impl Outbound {
 
 impl Outside for Outbound {
     fn fetch(&self, call: Call) -> BoxFuture<'static, Result<Fetched, Refused>> {
+        let service = call.service.clone().or_else(|| call.code.outbound.clone());
+        if let Some(service) = service {
+            let workers = self.workers();
+            return Box::pin(async move { worker::fetch(&*workers?, call, &service).await });
+        }
         match &call.code.manifest.outbound {
             manifest::Outbound::Public => {
                 let egress = self.egress.clone();
@@ -66,11 +72,13 @@ impl Outside for Outbound {
             }
             manifest::Outbound::None => Box::pin(async { Err(refused(NOT_PERMITTED)) }),
             manifest::Outbound::Service { service, entrypoint } => {
-                let (service, entrypoint) = (service.clone(), entrypoint.clone());
+                let service = Service {
+                    target: Target::Named(service.as_str().into()),
+                    entrypoint: entrypoint.as_deref().map(Into::into),
+                    props: Props::None,
+                };
                 let workers = self.workers();
-                Box::pin(async move {
-                    worker::fetch(&*workers?, call, (&service, entrypoint.as_deref())).await
-                })
+                Box::pin(async move { worker::fetch(&*workers?, call, &service).await })
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::line::{
 };
 use crate::placement::Failed;
 use crate::registry;
+use crate::rpc::{Service, Target};
 
 /// How often a call looks for an isolate that still takes it.
 const MOVE_COUNT_MAX: u32 = 8;
@@ -34,7 +35,7 @@ const URL_BYTES_SHOWN: usize = 100;
 pub(super) async fn fetch(
     workers: &Workers,
     call: Call,
-    (service, entrypoint): (&str, Option<&str>),
+    service: &Service,
 ) -> Result<Fetched, Refused> {
     if call.hops >= HOP_COUNT_MAX {
         return Err(refused(format!(
@@ -44,7 +45,7 @@ pub(super) async fn fetch(
         )));
     }
     let code = find(workers, &call.code, service).await?;
-    let mut run = Run { workers, code, entrypoint, request: Request::new(&call)? };
+    let mut run = Run { workers, code, service, request: Request::new(&call)? };
     let limits = &call.code.limits;
     let (mut body, mut redirects) = (call.body, 0);
     loop {
@@ -89,11 +90,18 @@ fn location(headers: &[u8]) -> Option<String> {
     std::str::from_utf8(found.1).ok().map(str::to_owned)
 }
 
-/// The code that a name means to the caller's tenant.
-async fn find(workers: &Workers, caller: &Code, service: &str) -> Result<Arc<Code>, Refused> {
-    let missing =
-        || refused(format!("The worker `{service}`, which `outbound` names, does not exist."));
-    let code = workers.registry.code(&caller.tenant_name, service, None).await;
+/// The code that a service runs in, as of now: of the caller's tenant.
+async fn find(workers: &Workers, caller: &Code, service: &Service) -> Result<Arc<Code>, Refused> {
+    let name = match &service.target {
+        Target::Named(name) => name,
+        Target::Provided(provider) => {
+            let code = provider.code().await?;
+            let is_own = code.tenant == caller.tenant;
+            return if is_own { Ok(code) } else { Err(refused("The worker is another tenant's.")) };
+        }
+    };
+    let missing = || refused(format!("The worker `{name}` does not exist."));
+    let code = workers.registry.code(&caller.tenant_name, name, None).await;
     match code {
         // A tenant that was made anew under the same name is another one.
         Ok(code) if code.tenant == caller.tenant => Ok(code),
@@ -192,7 +200,7 @@ fn clip(path: &str) -> &str {
 struct Run<'a> {
     workers: &'a Workers,
     code: Arc<Code>,
-    entrypoint: Option<&'a str>,
+    service: &'a Service,
     request: Request,
 }
 
@@ -229,9 +237,9 @@ impl Run<'_> {
                 Err(NotTaken::Full | NotTaken::TooLarge) => break,
             };
             let Request { method, url, headers, about } = &self.request;
-            let entrypoint = self.entrypoint;
-            let method = method.as_str();
-            let event = Event { entrypoint, method, url: url.as_str(), headers, cf: "" };
+            let entrypoint = self.service.entrypoint.as_deref();
+            let (method, props) = (method.as_str(), &self.service.props);
+            let event = Event { entrypoint, method, url: url.as_str(), headers, cf: "", props };
             match Begun::begin(permit, event, body, about.clone()) {
                 Ok(begun) => return Ok(begun),
                 Err((NotTaken::TooLarge, _)) => break,

@@ -225,6 +225,7 @@ fn frame<'a>(code: &'a Code, compiled: &'a [Option<Bytes>]) -> Start<'a> {
         main_module: &code.manifest.main_module,
         modules: modules.collect(),
         env: values.chain(bound).chain(secrets).collect(),
+        env_value: None,
         limits: code.limits.clone(),
         compat_date: &code.manifest.compat.date,
         compat_flags: code.manifest.compat.flags.iter().map(String::as_str).collect(),

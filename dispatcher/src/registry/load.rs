@@ -123,6 +123,8 @@ impl Inner {
             worker: of.worker.into(),
             version: of.version,
             secrets: visible(&manifest, secrets),
+            env: None,
+            outbound: None,
             manifest,
             modules,
             limits,

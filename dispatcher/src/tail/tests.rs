@@ -37,6 +37,8 @@ fn code(worker: &str) -> Code {
         manifest,
         modules: vec![],
         secrets: vec![],
+        env: None,
+        outbound: None,
         limits: limits::DEFAULT,
         generation: 1,
     }

@@ -15,6 +15,7 @@ import {
   STREAM,
 } from "ext:bindery/http/body.js";
 import { HostBody } from "ext:bindery/http/host_body.js";
+import { attach, handedFrom } from "ext:bindery/rpc/value.js";
 
 const { op_door_ask } = core.ops;
 const { parse, stringify } = JSON;
@@ -35,9 +36,11 @@ class Ask extends Call {
   #slot;
   #head;
   #content;
+  #attached;
 
-  constructor(event, slot, head, content) {
+  constructor(event, slot, head, content, attached) {
     super(event);
+    this.#attached = attached;
     this.#slot = slot;
     this.#head = stringify(head);
     this.#content = content;
@@ -46,11 +49,12 @@ class Ask extends Call {
 
   send(id, event) {
     const { kind, body, length } = this.#content;
+    if (this.#attached !== null) attach(this.#attached);
     return op_door_ask(id, event, this.#slot, this.#head, kind, body, length);
   }
 
-  answered(head, body, length) {
-    return { head: parse(head), body: bodyFromHost(body, length) };
+  answered(head, body, length, handed) {
+    return { head: parse(head), body: bodyFromHost(body, length), handed: handedFrom(handed) };
   }
 }
 
@@ -62,9 +66,10 @@ function bodyFromHost(body, length) {
 }
 
 /**
- * Asks the binding of a slot; resolves with the `head` and the `body` of its answer. The body has
- * `text()`, `json()`, `arrayBuffer()` and `bytes()`, or a stream as its own `body`.
+ * Asks the binding of a slot; resolves with the `head` and the `body` of its answer, and a list of
+ * what was `handed` over with it. The body has `text()`, `json()`, `arrayBuffer()` and `bytes()`, or
+ * a stream as its own `body`. `attached` is what goes with a value that `serialize` wrote.
  */
-export function ask(slot, head, content = NOTHING) {
-  return new Ask(requireEvent(), slot, head, content).start();
+export function ask(slot, head, content = NOTHING, attached = null) {
+  return new Ask(requireEvent(), slot, head, content, attached).start();
 }

@@ -1,13 +1,16 @@
 // What stands for each kind of binding in `env`.
 
+import { hold } from "ext:bindery/binding/held.js";
+import { fetcherOf } from "ext:bindery/rpc/fetcher.js";
+
 const { Error } = globalThis;
 
 // By the names that the host has for them.
-const KINDS = { __proto__: null };
+const KINDS = { __proto__: null, service: fetcherOf };
 
-/** Makes what stands for a binding: called by the host, before the modules are evaluated. */
+/** Makes what stands for a binding: called by the host too, before the modules are evaluated. */
 export function bind(kind, slot) {
   const type = KINDS[kind];
   if (type === undefined) throw new Error(`bindings of kind ${kind} are not supported yet`);
-  return type(slot);
+  return hold(type(slot), kind, slot);
 }

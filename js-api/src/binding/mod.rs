@@ -6,4 +6,5 @@
 //! Calls of bindings and of `fetch` are counted together. None is made in global scope.
 //!
 //! - `ask.js`: the one way from a binding to the host.
+//! - `held.js`: which slot an object stands for, for whoever hands it on.
 //! - `kinds.js`: the one list of what stands for which kind.

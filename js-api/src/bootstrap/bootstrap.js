@@ -14,6 +14,7 @@ import { fetch } from "ext:bindery/fetch.js";
 import { Headers } from "ext:bindery/http/headers.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:bindery/http/identity_stream.js";
 import { FormData } from "ext:bindery/http/form_data.js";
+import { Fetcher } from "ext:bindery/rpc/fetcher.js";
 import { bodyCredit, bodyOver } from "ext:bindery/http/pump.js";
 import { Request } from "ext:bindery/http/request.js";
 import { Response } from "ext:bindery/http/response.js";
@@ -76,6 +77,7 @@ const CLASSES = {
   Event: events.Event,
   EventTarget: events.EventTarget,
   ExecutionContext: event.ExecutionContext,
+  Fetcher,
   File: file.File,
   FixedLengthStream,
   FormData,

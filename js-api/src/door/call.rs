@@ -3,6 +3,7 @@
 
 use bindery_wire::binding::HEAD_BYTES_MAX;
 use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Bound, Call, Operation, Up};
+use bindery_wire::value::{ATTACHED_COUNT_MAX, Attached, Rights};
 use deno_core::{OpState, op2, v8};
 
 use super::ops::{bytes_of, kind};
@@ -58,6 +59,20 @@ impl Door {
         if runs { Ok(()) } else { Err(Error::Ended) }
     }
 
+    /// Has something go with the call that is made next.
+    fn attach(&mut self, attached: Attached<'static>) -> Result<(), Error> {
+        if self.attached.len() >= ATTACHED_COUNT_MAX {
+            self.attached.clear();
+            return Err(Error::TooManyAttached);
+        }
+        self.attached.push(attached);
+        Ok(())
+    }
+
+    fn take_attached(&mut self) -> Vec<Attached<'static>> {
+        std::mem::take(&mut self.attached)
+    }
+
     fn call_with_bytes(&mut self, call: Call<'_>, bytes: Vec<u8>) -> Result<u32, Error> {
         if bytes.len() <= BODY_INLINE_BYTES_MAX {
             return self.call(call, Body::Inline(&bytes)).map(|()| 0);
@@ -102,7 +117,45 @@ pub fn op_door_ask<'s>(
     }
     let operation = Operation::Bound(Bound { head: head.as_bytes(), body: Body::None });
     let shared = state.borrow::<Shared>().clone();
-    shared.call(scope, Call { call, event, slot, operation }, Given { kind, body, length })
+    let attached = shared.open()?.take_attached();
+    let call = Call { call, event, slot, operation, attached };
+    shared.call(scope, call, Given { kind, body, length })
+}
+
+/// Ways in which something goes with a value; the numbers are `value.js`'s.
+mod how {
+    pub(super) const SLOT: u32 = 0;
+}
+
+/// Has something go with the call that is made next.
+#[op2(fast)]
+pub fn op_door_attach(
+    state: &mut OpState,
+    #[smi] how: u32,
+    #[smi] number: u32,
+    #[smi] detail: u32,
+) -> Result<(), Error> {
+    let attached = match how {
+        how::SLOT => Attached::Slot { slot: number, rights: rights(detail) },
+        _ => return Err(Error::NoBody),
+    };
+    state.borrow::<Shared>().open()?.attach(attached)
+}
+
+/// What a receiver may do; the numbers are `held.js`'s.
+fn rights(number: u32) -> Rights {
+    match number {
+        1 => Rights::Read,
+        2 => Rights::Send,
+        _ => Rights::All,
+    }
+}
+
+/// Lets go of what was handed over.
+#[op2(fast)]
+pub fn op_door_release(state: &mut OpState, #[smi] slot: u32) -> Result<(), Error> {
+    state.borrow::<Shared>().open()?.send(&Up::Release { slot });
+    Ok(())
 }
 
 /// Says that nobody waits for the answer to a call any more.

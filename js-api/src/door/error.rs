@@ -74,6 +74,13 @@ pub enum Error {
         /// Its length.
         got: usize,
     },
+    /// More stubs, bindings and streams in one value than allowed.
+    #[class(range)]
+    #[error(
+        "more than {max} stubs, bindings and streams in one value",
+        max = bindery_wire::value::ATTACHED_COUNT_MAX
+    )]
+    TooManyAttached,
     /// A body of an outgoing request longer than allowed.
     #[class(range)]
     #[error("the request's body is longer than the limit of {max} bytes")]

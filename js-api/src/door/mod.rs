@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bindery_wire::event::Decision;
 use bindery_wire::frame::Up;
 use bindery_wire::limits::{self, Limits};
+use bindery_wire::value::Attached;
 use bindery_wire::{Outcome, codec};
 
 mod body;
@@ -68,6 +69,8 @@ pub struct Door {
     pub down: HashMap<u32, DownBody>,
     /// Calls that have no reply yet, each with its event.
     pub calls: HashMap<u32, u32>,
+    /// What goes with the call that is made next.
+    attached: Vec<Attached<'static>>,
     /// What the isolate and its events may use.
     pub limits: Limits,
     /// The time that JavaScript sees.
@@ -119,6 +122,7 @@ impl Door {
             up: HashMap::new(),
             down: HashMap::new(),
             calls: HashMap::new(),
+            attached: Vec::new(),
             limits: limits::DEFAULT,
             now: Now { wall_ms: 0.0, monotonic_ms: 0.0, origin: None },
             ended: Vec::new(),

@@ -10,6 +10,7 @@ import { Response, responseParts } from "ext:bindery/http/response.js";
 import { QueueController } from "ext:bindery/queue.js";
 import { ScheduledController } from "ext:bindery/scheduled.js";
 import { describe } from "ext:bindery/stray.js";
+import { deserialize, handedFrom } from "ext:bindery/rpc/value.js";
 import { traceItems } from "ext:bindery/trace.js";
 
 const { getAsyncContext, setAsyncContext } = core;
@@ -171,16 +172,18 @@ const ABORTED = "Worker execution was aborted due to call to ctx.abort().";
 /** What a handler gets as its last argument. */
 class ExecutionContext {
   #event;
-  #props;
+  /** What the host says they are, until somebody reads them. */
+  #told;
+  #props = undefined;
 
-  constructor(event, props) {
+  constructor(event, told) {
     if (!(event instanceof HostEvent)) throw new TypeError("Illegal constructor");
     this.#event = event;
-    this.#props = props;
+    this.#told = told;
   }
 
   get props() {
-    return this.#props;
+    return this.#props ??= propsFrom(this.#told);
   }
 
   waitUntil(promise) {
@@ -259,9 +262,19 @@ function entrypoint(name, value) {
   );
 }
 
-/** Takes what `env` holds, before the worker's modules are evaluated: called by the host. */
-export function prepare(bindings) {
+/** What the host says `ctx.props` are: nothing, the text of JSON, or a value with what goes along. */
+function propsFrom(told) {
+  if (told === undefined) return {};
+  return typeof told === "string" ? JSON.parse(told) : deserialize(told[0], handedFrom(told[1]));
+}
+
+/**
+ * Takes what `env` holds, before the worker's modules are evaluated: called by the host. `more` is
+ * a value whose properties it holds too, with what goes along.
+ */
+export function prepare(bindings, more) {
   env = bindings;
+  if (more !== undefined) Object.assign(env, deserialize(more[0], handedFrom(more[1])));
   // What warmed the isolate up is not the tenant's: neither its handlers nor its event.
   handlers.clear();
   setAsyncContext(undefined);
@@ -279,7 +292,7 @@ export function start(namespace) {
 }
 
 /** A request has come: called by the host. */
-export function fetchEvent(id, entry, method, url, flat, cf, body, length) {
+export function fetchEvent(id, entry, props, method, url, flat, cf, body, length) {
   const event = new HostEvent(id);
   events.set(id, event);
   enterEvent(event);
@@ -289,7 +302,7 @@ export function fetchEvent(id, entry, method, url, flat, cf, body, length) {
     if (target === undefined) throw missing("fetch", entry);
     if (!target.has("fetch")) throw missingHandler("fetch");
     event.request = requestFromHost(method, url, flat, cf, body, length);
-    result = target.run("fetch", event.request, new ExecutionContext(event, {}));
+    result = target.run("fetch", event.request, new ExecutionContext(event, props));
   } catch (error) {
     return event.fail(error);
   }
@@ -318,7 +331,7 @@ const GIVEN = {
 };
 
 /** Something without a response has come: called by the host. */
-export function handlerEvent(id, entry, handler, ...told) {
+export function handlerEvent(id, entry, props, handler, ...told) {
   const event = new HostEvent(id);
   events.set(id, event);
   enterEvent(event);
@@ -334,7 +347,7 @@ export function handlerEvent(id, entry, handler, ...told) {
       throw target === undefined ? missing(handler, entry) : missingHandler(handler);
     }
     const given = GIVEN[handler](event, ...told);
-    const result = target.run(handler, given, new ExecutionContext(event, {}));
+    const result = target.run(handler, given, new ExecutionContext(event, props));
     if (typeof result?.then !== "function") return event.returned();
     then(result instanceof Promise ? result : Promise.resolve(result), () => event.returned(), failed);
   } catch (error) {

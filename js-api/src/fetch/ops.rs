@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use bindery_wire::flat;
-use bindery_wire::frame::{Body, Call, OUTBOUND_SLOT, Operation, Outgoing};
+use bindery_wire::frame::{Body, Call, Operation, Outgoing};
 use bindery_wire::limits::URL_BYTES_MAX;
 use deno_core::{OpState, op2, v8};
 
@@ -20,6 +20,7 @@ pub fn op_fetch_send<'s>(
     state: &mut OpState,
     #[smi] call: u32,
     #[smi] event: u32,
+    #[smi] slot: u32,
     #[string] method: &str,
     #[string] url: &str,
     #[string(onebyte)] headers: Cow<'_, [u8]>,
@@ -35,6 +36,6 @@ pub fn op_fetch_send<'s>(
     let outgoing = Outgoing { method, url, headers: &headers, follow, body: Body::None };
     let operation = Operation::Fetch(outgoing);
     let shared = state.borrow::<Shared>().clone();
-    let call = Call { call, event, slot: OUTBOUND_SLOT, operation };
+    let call = Call { call, event, slot, operation, attached: Vec::new() };
     shared.call(scope, call, Given { kind, body, length })
 }

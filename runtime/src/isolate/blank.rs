@@ -130,6 +130,7 @@ fn warm_request(scope: &mut v8::PinScope<'_, '_>, entries: &Entries) -> Option<(
     let arguments = [
         entry::number(scope, 0),
         undefined,
+        undefined,
         entry::latin1(scope, b"GET")?,
         entry::latin1(scope, b"http://a.localhost/b?c")?,
         entry::latin1(scope, b"accept\n*/*\n")?,

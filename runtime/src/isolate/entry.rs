@@ -1,6 +1,7 @@
 //! The functions of our scripts through which the host comes in, and the values it brings.
 
 use bindery_wire::frame::Body;
+use bindery_wire::value::{Handed, Value};
 use deno_core::v8;
 
 /// A function that `bootstrap.js` gives, by its place there.
@@ -91,6 +92,36 @@ pub(crate) fn body<'s>(
         }
     };
     Some([body, v8::Number::new(scope, length).into()])
+}
+
+/// What was handed over, as our scripts take it: kinds and numbers in turn; undefined for nothing.
+pub(crate) fn handed<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    handed: &[Handed<'_>],
+) -> Option<v8::Local<'s, v8::Value>> {
+    if handed.is_empty() {
+        return Some(v8::undefined(scope).into());
+    }
+    let mut values = Vec::with_capacity(handed.len() * 2);
+    for one in handed {
+        match one {
+            Handed::Slot { kind, slot } => {
+                values.push(latin1(scope, kind.as_str().as_bytes())?);
+                values.push(number(scope, *slot));
+            }
+            Handed::Body(given) => values.extend(body(scope, given)?),
+        }
+    }
+    Some(v8::Array::new_with_elements(scope, &values).into())
+}
+
+/// A value of another isolate: its bytes, and what was handed over with them.
+pub(crate) fn value<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: &Value<'_>,
+) -> Option<v8::Local<'s, v8::Value>> {
+    let parts = [bytes(scope, value.bytes)?, handed(scope, &value.handed)?];
+    Some(v8::Array::new_with_elements(scope, &parts).into())
 }
 
 /// Bytes as a `Uint8Array` of their own. `None` if the isolate has no memory left for them.

@@ -2,6 +2,7 @@
 
 use bindery_wire::event::{Batch, Decision, Message, MessageBody, Settled};
 use bindery_wire::frame::{Event, EventKind, Request};
+use bindery_wire::value::Props;
 use deno_core::v8;
 
 use super::entry::{self, Entries, Entry};
@@ -36,11 +37,16 @@ pub(super) fn begin(
         Some(name) => text(scope, name)?,
         None => v8::undefined(scope).into(),
     };
+    let props = match &event.props {
+        Props::None => v8::undefined(scope).into(),
+        Props::Json(json) => text(scope, json)?,
+        Props::Value(value) => entry::value(scope, value)?,
+    };
     if let EventKind::Fetch(request) = &event.kind {
-        return fetch(scope, entries, (id, entrypoint), request);
+        return fetch(scope, entries, [id, entrypoint, props], request);
     }
     let handler = text(scope, event.kind.handler().as_str())?;
-    let mut arguments = vec![id, entrypoint, handler];
+    let mut arguments = vec![id, entrypoint, props, handler];
     match &event.kind {
         EventKind::Fetch(_) => {}
         EventKind::Scheduled { at_ms, cron } => {
@@ -58,13 +64,14 @@ pub(super) fn begin(
 fn fetch<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     entries: &Entries,
-    (id, entrypoint): (Value<'s>, Value<'s>),
+    [id, entrypoint, props]: [Value<'s>; 3],
     request: &Request<'_>,
 ) -> Option<()> {
     let [body, length] = entry::body(scope, &request.body)?;
     let arguments = [
         id,
         entrypoint,
+        props,
         text(scope, request.method)?,
         text(scope, request.url)?,
         entry::latin1(scope, request.headers)?,

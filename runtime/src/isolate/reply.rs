@@ -34,7 +34,8 @@ pub(super) fn enter(
         Ok(Answer::Bound(Bound { head, body })) => {
             let [body, length] = entry::body(scope, body)?;
             let head = modules::string(scope, head)?.into();
-            entries.call(scope, Entry::Reply, &[call, head, body, length]).map(|_| ())
+            let handed = entry::handed(scope, &reply.handed)?;
+            entries.call(scope, Entry::Reply, &[call, head, body, length, handed]).map(|_| ())
         }
         Err(refusal) => {
             let wrong = v8::Boolean::new(scope, refusal.wrong).into();

@@ -151,7 +151,11 @@ fn prepare(blank: &mut Blank, start: &Start<'_>) -> Result<(), Exception> {
     let entries = &blank.entries;
     in_try(&mut blank.runtime, &blank.context, entries, |scope| {
         let env = env_object(scope, entries, &start.env)?;
-        entries.call(scope, Entry::Prepare, &[env.into()]).map(|_| ())
+        let more = match &start.env_value {
+            Some(value) => entry::value(scope, value)?,
+            None => v8::undefined(scope).into(),
+        };
+        entries.call(scope, Entry::Prepare, &[env.into(), more]).map(|_| ())
     })
 }
 

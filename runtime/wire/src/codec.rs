@@ -104,10 +104,16 @@ mod tests {
 
     use super::*;
     use crate::frame::{Body, Down, Event, EventKind, Head, Request, Up};
+    use crate::value::Props;
 
     fn fetch<'a>(url: &'a str, headers: &'a [u8], body: &'a [u8]) -> Down<'a> {
         let request = Request { method: "GET", url, headers, cf: "{}", body: Body::Inline(body) };
-        Down::Event(Event { event: 7, entrypoint: None, kind: EventKind::Fetch(request) })
+        Down::Event(Event {
+            event: 7,
+            entrypoint: None,
+            props: Props::None,
+            kind: EventKind::Fetch(request),
+        })
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::log::{Exception, Record, Spent};
 use crate::manifest::ModuleKind;
 use crate::outcome::Outcome;
+use crate::value::{Attached, Handed, Props, Value};
 
 /// A body of at most this many bytes, all there, travels inside the head.
 pub const BODY_INLINE_BYTES_MAX: usize = 64 << 10;
@@ -88,6 +89,9 @@ pub struct Start<'a> {
     pub modules: Vec<Module<'a>>,
     /// What `env` holds.
     pub env: Vec<(&'a str, EnvValue<'a>)>,
+    /// An object whose properties `env` holds too.
+    #[serde(borrow)]
+    pub env_value: Option<Value<'a>>,
     /// What the isolate and its events may use.
     pub limits: Limits,
     /// `YYYY-MM-DD`.
@@ -134,6 +138,9 @@ pub struct Event<'a> {
     pub event: u32,
     /// The export whose handler runs; absent for `default`.
     pub entrypoint: Option<&'a str>,
+    /// What `ctx.props` is.
+    #[serde(borrow)]
+    pub props: Props<'a>,
     /// What happened.
     #[serde(borrow)]
     pub kind: EventKind<'a>,
@@ -220,6 +227,9 @@ pub struct Reply<'a> {
     /// What came of it.
     #[serde(borrow)]
     pub result: Result<Answer<'a>, Refusal<'a>>,
+    /// What goes with the answer.
+    #[serde(borrow)]
+    pub handed: Vec<Handed<'a>>,
 }
 
 /// What a call was answered with.
@@ -347,6 +357,11 @@ pub enum Up<'a> {
         /// What.
         record: Record,
     },
+    /// What it was handed in a slot is not wanted any more.
+    Release {
+        /// The slot: one of the dynamic ones.
+        slot: u32,
+    },
     /// What the handler of an event without a response decided: comes before the event's end.
     Decided {
         /// The event.
@@ -385,6 +400,9 @@ pub struct Call<'a> {
     /// What is to be done.
     #[serde(borrow)]
     pub operation: Operation<'a>,
+    /// What goes with it.
+    #[serde(borrow)]
+    pub attached: Vec<Attached<'a>>,
 }
 
 /// What a call asks of a binding.

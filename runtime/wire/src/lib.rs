@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod name;
 pub mod outcome;
 pub mod recipe;
+pub mod value;
 
 pub use id::{ContentHash, IsolateNumber, TenantId, VersionId};
 pub use limits::Limits;

@@ -104,6 +104,17 @@ pub enum Binding {
     DynamicKv,
     /// The tenant's queues, by names that the worker makes up as it runs.
     DynamicQueue,
+    /// Another worker of the tenant, which is looked up at each call.
+    Service {
+        /// The worker's name.
+        service: String,
+        /// The export that is called; absent for `default`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entrypoint: Option<String>,
+        /// The text of the JSON of what the callee sees as `ctx.props`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        props: Option<String>,
+    },
 }
 
 impl Binding {
@@ -117,6 +128,7 @@ impl Binding {
             Self::Queue { .. } => "queue",
             Self::DynamicKv => "dynamic_kv",
             Self::DynamicQueue => "dynamic_queue",
+            Self::Service { .. } => "service",
         }
     }
 
@@ -128,6 +140,7 @@ impl Binding {
             Self::Queue { .. } => Some(Kind::Queue),
             Self::DynamicKv => Some(Kind::DynamicKv),
             Self::DynamicQueue => Some(Kind::DynamicQueue),
+            Self::Service { .. } => Some(Kind::Service),
         }
     }
 
@@ -136,6 +149,7 @@ impl Binding {
         match self {
             Self::PlainText { text } => text.len(),
             Self::Json { json } => json.len(),
+            Self::Service { props: Some(props), .. } => props.len(),
             _ => 0,
         }
     }

@@ -23,6 +23,7 @@ const KNOWN: &[&str] = &[
     "route",
     "routes",
     "rules",
+    "services",
     "triggers",
     "tsconfig",
     "unsafe",
@@ -73,7 +74,6 @@ const NOT_YET: &[&str] = &[
     "secrets",
     "secrets_store_secrets",
     "send_email",
-    "services",
     "site",
     "streaming_tail_consumers",
     "tail_consumers",
@@ -106,6 +106,7 @@ const INNER: &[(&str, &[&str])] = &[
         ],
     ),
     ("queues.producers", &["binding", "delivery_delay", "queue"]),
+    ("services", &["binding", "entrypoint", "props", "service"]),
     ("triggers", &["crons"]),
     ("unsafe", &["bindings", "metadata"]),
 ];

@@ -9,7 +9,7 @@ use super::document::{Node, Value};
 use super::wrangler::Reader;
 
 impl Reader<'_> {
-    /// The bindings to namespaces and queues.
+    /// The bindings to namespaces, queues and other workers.
     pub(super) fn resources(&mut self, root: &Node) -> Vec<Json> {
         let mut bindings = Vec::new();
         for item in self.items(root, "kv_namespaces", "kv_namespaces") {
@@ -21,6 +21,16 @@ impl Reader<'_> {
             let mut binding = json!({"type": "queue", "name": name, "queue_name": queue});
             if let Some(delay) = item.get("delivery_delay") {
                 binding["delivery_delay"] = delay.node.to_json();
+            }
+            bindings.push(binding);
+        }
+        for item in self.items(root, "services", "services") {
+            let (name, service) = (self.needed(item, "binding"), self.needed(item, "service"));
+            let mut binding = json!({"type": "service", "name": name, "service": service});
+            for key in ["entrypoint", "props"] {
+                if let Some(value) = item.get(key) {
+                    binding[key] = value.node.to_json();
+                }
             }
             bindings.push(binding);
         }

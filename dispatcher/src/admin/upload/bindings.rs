@@ -9,18 +9,26 @@ use bindery_wire::name::{check_binding, check_resource};
 use serde_json::value::RawValue;
 
 use super::metadata::Known;
+use super::services;
 use crate::admin::fields::{Faults, Fields, shown};
 use crate::limit;
 use crate::registry::SECRET_BYTES_MAX;
 
 /// The types of binding that a version may have.
-pub(in crate::admin) const BINDING_TYPES: [&str; 7] =
-    ["plain_text", "json", "secret_text", "kv_namespace", "queue", "dynamic_kv", "dynamic_queue"];
+pub(in crate::admin) const BINDING_TYPES: [&str; 8] = [
+    "plain_text",
+    "json",
+    "secret_text",
+    "kv_namespace",
+    "queue",
+    "dynamic_kv",
+    "dynamic_queue",
+    "service",
+];
 /// Types that a later release owns.
-const NOT_YET: [&str; 13] = [
+const NOT_YET: [&str; 12] = [
     "durable_object_namespace",
     "workflow",
-    "service",
     "worker_loader",
     "d1",
     "r2_bucket",
@@ -95,6 +103,7 @@ fn one(
         }
         "dynamic_kv" => Some(Binding::DynamicKv),
         "dynamic_queue" => Some(Binding::DynamicQueue),
+        "service" => services::binding(&mut fields, faults),
         kind => {
             let message = if NOT_YET.contains(&kind) {
                 format!("{kind} is not supported yet")

@@ -6,13 +6,12 @@ use bindery_wire::Limits;
 use bindery_wire::compat::{check_date, check_flag};
 use bindery_wire::limits::{ENV_BYTES_MAX, Lower};
 use bindery_wire::manifest::{Binding, Compat, FORMAT, Manifest, Outbound};
-use bindery_wire::name::{BINDING_NAME_BYTES_MAX, check_label};
 use serde_json::value::RawValue;
 
 use super::bindings::{self, BINDING_TYPES, Bindings};
 use super::modules;
 use super::parts::Parts;
-use super::{routes, triggers};
+use super::{routes, services, triggers};
 use crate::admin::fields::{Faults, Fields, shown};
 use crate::limit;
 use crate::problem::Problem;
@@ -105,7 +104,7 @@ fn read(mut fields: Fields<'_>, known: &Known, faults: &mut Faults) -> Read {
     manifest.compat = compat(&mut fields, faults);
     manifest.limits = fields.limits("limits", faults);
     read.warnings.extend(without_effect(&manifest.limits, &known.limits));
-    manifest.outbound = outbound(&mut fields, faults);
+    manifest.outbound = services::outbound(&mut fields, faults);
     manifest.previews = fields.take("previews", "true or false", faults).unwrap_or(true);
     manifest.routes = routes::read(&mut fields, &known.domain, (&mut *faults, &mut read.warnings));
     manifest.queue_consumers = triggers::consumers(&mut fields, faults);
@@ -161,39 +160,6 @@ fn compat(fields: &mut Fields<'_>, faults: &mut Faults) -> Compat {
         faults.check(format!("{path}[{at}]"), check_flag(flag));
     }
     Compat { date: date.unwrap_or_default(), flags }
-}
-
-fn outbound(fields: &mut Fields<'_>, faults: &mut Faults) -> Outbound {
-    match fields.raw("outbound") {
-        None | Some(r#""public""#) => Outbound::Public,
-        Some(r#""none""#) => Outbound::None,
-        Some(json) if json.starts_with('{') => {
-            let fields = Fields::read(&fields.path("outbound"), json, faults);
-            fields.map_or(Outbound::Public, |fields| service(fields, faults))
-        }
-        Some(_) => {
-            let message = "expected \"public\", \"none\" or {\"service\": WORKER}";
-            faults.add(fields.path("outbound"), message);
-            Outbound::Public
-        }
-    }
-}
-
-/// A worker that need not be there yet: its name is looked up at each call.
-fn service(mut fields: Fields<'_>, faults: &mut Faults) -> Outbound {
-    let service: String = fields.need("service", "a worker's name", faults).unwrap_or_default();
-    if !service.is_empty() {
-        faults.check(fields.path("service"), check_label(&service));
-    }
-    let entrypoint: Option<String> = fields.take("entrypoint", "an export's name", faults);
-    let bytes = entrypoint.as_ref().map_or(0, String::len);
-    if bytes > BINDING_NAME_BYTES_MAX {
-        let message = format!("{bytes} bytes; the limit is {BINDING_NAME_BYTES_MAX}");
-        faults.add(fields.path("entrypoint"), message);
-    }
-    fields.finish(faults);
-    let entrypoint = entrypoint.filter(|name| !matches!(name.as_str(), "" | "default"));
-    Outbound::Service { service, entrypoint }
 }
 
 /// The bindings of the deployed version whose types are to be kept. Secrets are the worker's own:

@@ -5,6 +5,7 @@ mod metadata;
 mod modules;
 mod parts;
 mod routes;
+mod services;
 mod triggers;
 
 pub(super) use bindings::BINDING_TYPES;

@@ -20,6 +20,8 @@ pub enum Kind {
     DynamicKv,
     /// Queues by name.
     DynamicQueue,
+    /// Another worker, or an export of one.
+    Service,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Queue => "queue",
             Self::DynamicKv => "dynamic_kv",
             Self::DynamicQueue => "dynamic_queue",
+            Self::Service => "service",
         }
     }
 }

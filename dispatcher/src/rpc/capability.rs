@@ -1,0 +1,165 @@
+//! What a slot can stand for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bindery_wire::TenantId;
+use bindery_wire::binding::Kind;
+use bindery_wire::manifest::Binding;
+use bindery_wire::value::Rights;
+use futures_util::future::BoxFuture;
+
+use super::Value;
+use crate::code::{Code, Slot};
+use crate::line::Refused;
+
+/// Something that an isolate may use. Clones stand for the same.
+#[derive(Clone, Debug)]
+pub struct Capability {
+    /// Whose it is: it is handed to nobody else.
+    pub tenant: TenantId,
+    /// What it is.
+    pub what: What,
+}
+
+/// What a capability is.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// What a version can declare.
+    Binding {
+        /// The declaration.
+        binding: Arc<Binding>,
+        /// What may be done with it.
+        rights: Rights,
+    },
+    /// An export of a worker.
+    Service(Arc<Service>),
+}
+
+/// An export of a worker, as somebody sees it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Of which worker.
+    pub target: Target,
+    /// The export; absent for `default`.
+    pub entrypoint: Option<Box<str>>,
+    /// What it sees as `ctx.props`.
+    pub props: Props,
+}
+
+/// Which worker a service runs in.
+#[derive(Clone)]
+pub enum Target {
+    /// The tenant's worker of that name, looked up at each call.
+    Named(Box<str>),
+    /// What somebody says at each call.
+    Provided(Arc<dyn Provide>),
+}
+
+/// Knows which code a service runs in.
+pub trait Provide: Send + Sync {
+    /// The code, as of now. It must be of the tenant of the capability. Cancel-safe.
+    fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>>;
+}
+
+/// What a callee sees as `ctx.props`. Whoever made the service chose it, not who calls.
+#[derive(Clone, Debug, Default)]
+pub enum Props {
+    /// An object without properties.
+    #[default]
+    None,
+    /// A value, as the text of its JSON.
+    Json(Arc<str>),
+    /// A value that an isolate wrote.
+    Value(Arc<Value>),
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.debug_tuple("Named").field(name).finish(),
+            Self::Provided(_) => f.write_str("Provided"),
+        }
+    }
+}
+
+impl Capability {
+    /// One that a version declares.
+    pub fn declared(code: &Code, slot: u32) -> Option<Self> {
+        let Some(Slot::Binding(binding)) = code.slot(slot) else { return None };
+        let what = match Service::declared(binding) {
+            Some(service) => What::Service(Arc::new(service)),
+            None => What::Binding { binding: Arc::new(binding.clone()), rights: Rights::All },
+        };
+        Some(Self { tenant: code.tenant, what })
+    }
+
+    /// What stands for it in an isolate.
+    pub fn kind(&self) -> Option<Kind> {
+        match &self.what {
+            What::Binding { binding, .. } => binding.kind(),
+            What::Service(_) => Some(Kind::Service),
+        }
+    }
+
+    /// The same with no more than these rights. `None` if none would be left, or if it has none
+    /// that could be taken away.
+    pub fn with(self, rights: Rights) -> Option<Self> {
+        let what = match self.what {
+            What::Binding { binding, rights: has } => {
+                What::Binding { binding, rights: has.and(rights)? }
+            }
+            what if rights.is_all() => what,
+            What::Service(_) => return None,
+        };
+        Some(Self { what, ..self })
+    }
+}
+
+impl Service {
+    /// What a declaration says, if it is one of a service.
+    pub fn declared(binding: &Binding) -> Option<Self> {
+        let Binding::Service { service, entrypoint, props } = binding else { return None };
+        Some(Self {
+            target: Target::Named(service.as_str().into()),
+            entrypoint: entrypoint.as_deref().map(Into::into),
+            props: props.as_deref().map_or(Props::None, |json| Props::Json(json.into())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kv(rights: Rights) -> Capability {
+        let binding = Arc::new(Binding::KvNamespace { namespace: "n".into() });
+        Capability { tenant: TenantId(1), what: What::Binding { binding, rights } }
+    }
+
+    fn rights(capability: &Capability) -> Rights {
+        match capability.what {
+            What::Binding { rights, .. } => rights,
+            What::Service(_) => panic!("not a binding"),
+        }
+    }
+
+    #[test]
+    fn a_capability_loses_rights_and_never_gains_any() {
+        let read = kv(Rights::All).with(Rights::Read).expect("some are left");
+        assert_eq!(rights(&read), Rights::Read);
+        assert_eq!(rights(&read.clone().with(Rights::All).expect("the same")), Rights::Read);
+        assert!(read.with(Rights::Send).is_none());
+    }
+
+    #[test]
+    fn a_service_has_no_rights_that_could_be_taken() {
+        let binding =
+            Binding::Service { service: "s".into(), entrypoint: None, props: Some("{}".into()) };
+        let service = Service::declared(&binding).expect("a service");
+        assert!(matches!(&service.props, Props::Json(json) if &**json == "{}"));
+        let capability = Capability { tenant: TenantId(1), what: What::Service(Arc::new(service)) };
+        assert!(capability.clone().with(Rights::All).is_some());
+        assert!(capability.with(Rights::Read).is_none());
+    }
+}

@@ -1,0 +1,25 @@
+// What the objects that stand for bindings hold: the number of a slot, and what they may be used for
+// by whoever they are handed to.
+
+const { WeakMap } = globalThis;
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+const get = uncurry(WeakMap.prototype.get);
+const set = uncurry(WeakMap.prototype.set);
+
+// The host's names for rights, by number.
+export const ALL = 0;
+export const READ = 1;
+export const SEND = 2;
+
+const held = new WeakMap();
+
+/** Notes that an object stands for what a slot holds. */
+export function hold(object, kind, slot, rights = ALL) {
+  set(held, object, { __proto__: null, kind, slot, rights });
+  return object;
+}
+
+/** `{ kind, slot, rights }` of an object that stands for a binding, or undefined. */
+export function heldBy(object) {
+  return get(held, object);
+}

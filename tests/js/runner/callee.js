@@ -1,0 +1,26 @@
+// What the cases call, on whichever runtime: another worker of the same tenant.
+
+import { WorkerEntrypoint } from "cloudflare:workers";
+
+export class Named extends WorkerEntrypoint {
+  async fetch(request) {
+    const { method, url } = request;
+    return Response.json({ method, url, body: await request.text(), props: this.ctx.props });
+  }
+}
+
+export default {
+  async fetch(request, env, ctx) {
+    const url = new URL(request.url);
+    switch (url.pathname) {
+      case "/redirect":
+        return new Response(null, { status: 302, headers: { location: "/props" } });
+      case "/throw":
+        throw new RangeError("thrown");
+      case "/bytes":
+        return new Response(request.body);
+      default:
+        return Response.json({ props: ctx.props, path: url.pathname });
+    }
+  },
+};
