@@ -55,6 +55,7 @@ deno_core::extension!(
         "ext:bindery/http/request.js" = "http/request.js",
         "ext:bindery/http/response.js" = "http/response.js",
         "ext:bindery/binding/ask.js" = "binding/ask.js",
+        "ext:bindery/kv.js" = "kv/kv.js",
         "ext:bindery/binding/kinds.js" = "binding/kinds.js",
         "ext:bindery/inspect.js" = "console/inspect.js",
         "ext:bindery/console.js" = "console/console.js",

@@ -11,6 +11,7 @@ mod event;
 mod extension;
 mod fetch;
 mod http;
+mod kv;
 mod timers;
 
 pub use extension::{for_isolate, for_snapshot, op_names};

@@ -25,7 +25,7 @@ macro_rules! folders {
     };
 }
 
-folders! { bootstrap cloudflare console crypto event fetch http timers }
+folders! { bootstrap cloudflare console crypto event fetch http kv timers }
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
@@ -53,7 +53,7 @@ async fn run(folder: &str) {
         let file = format!("{folder}/{}", name(&path));
         let origin = Worker::new(include_str!("runner/origin.js")).name("origin");
         host.deploy(&tenant, &origin).await;
-        let answer = host.upload(&tenant, &worker(source)).await;
+        let answer = host.upload(&tenant, &bound(folder, worker(source))).await;
         if !matches!(answer.status, 200 | 201) {
             let _ = writeln!(failures, "{file}: the upload was refused: {answer}");
             continue;
@@ -70,6 +70,16 @@ async fn run(folder: &str) {
     host.shutdown().await;
     assert!(count > 0, "no case in {folder}");
     assert!(failures.is_empty(), "of {count} cases of {folder} these failed:\n{failures}");
+}
+
+/// With the bindings that the cases of a folder are about.
+fn bound(folder: &str, worker: Worker) -> Worker {
+    match folder {
+        "kv" => worker
+            .binding(json!({ "type": "kv_namespace", "name": "KV", "namespace_id": "cases" }))
+            .binding(json!({ "type": "dynamic_kv", "name": "KVS" })),
+        _ => worker,
+    }
 }
 
 fn worker(source: String) -> Worker {

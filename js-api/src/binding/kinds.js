@@ -1,9 +1,15 @@
 // What stands for each kind of binding in `env`.
 
+import { namespace, namespaces } from "ext:bindery/kv.js";
+
 const { Error } = globalThis;
 
 // By the names that the host has for them.
-const KINDS = { __proto__: null };
+const KINDS = {
+  __proto__: null,
+  kv: namespace,
+  dynamic_kv: namespaces,
+};
 
 /** Makes what stands for a binding: called by the host, before the modules are evaluated. */
 export function bind(kind, slot) {
