@@ -2,9 +2,7 @@
 //! against the time that this machine's own flushes take in the same run; bytes that reach the
 //! device; latency while a fold runs; and how long a store takes to open after a kill.
 
-use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,6 +13,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use support::Result;
+use support::flush::flushes;
 use support::histogram::Histogram;
 use support::options::Options;
 use support::report::{Bound, Report};
@@ -24,8 +23,6 @@ mod support;
 /// Set in the process that fills a store until it is killed: its directory, rows and bytes of each.
 const FILL: &str = "BINDERY_BENCH_STORE_FILL";
 const VALUE_BYTES: usize = 100;
-/// What a log is written in, and so what a flush of one small record writes.
-const BLOCK_BYTES: usize = 4096;
 
 /// What a number of writers saw.
 struct Load {
@@ -60,29 +57,6 @@ fn main() -> Result<()> {
     loads(&mut report, (&store, Duration::from_secs(seconds)), &over, &appending)?;
     reopen(&mut report, &options)?;
     report.print()
-}
-
-/// How long one flush takes: over bytes that are there, and at the end of a file.
-fn flushes(count: u64) -> Result<(Histogram, Histogram)> {
-    let directory = tempfile::tempdir_in(".")?;
-    let make = |name: &str| -> Result<File> {
-        let path = directory.path().join(name);
-        Ok(OpenOptions::new().create_new(true).write(true).read(true).open(path)?)
-    };
-    let (over, appending) = (make("over")?, make("appending")?);
-    over.write_all_at(&vec![0; count as usize * BLOCK_BYTES], 0)?;
-    over.sync_all()?;
-    let time = |file: &File| -> Result<Histogram> {
-        let mut times = Histogram::new();
-        for number in 0..count {
-            let since = Instant::now();
-            file.write_all_at(&[7; BLOCK_BYTES], number * BLOCK_BYTES as u64)?;
-            file.sync_data()?;
-            times.record(since.elapsed());
-        }
-        Ok(times)
-    };
-    Ok((time(&over)?, time(&appending)?))
 }
 
 fn loads(

@@ -6,6 +6,7 @@ mod fetch;
 mod host;
 mod hostile;
 mod js;
+mod kv;
 mod lifecycle;
 mod routes;
 mod sandbox;

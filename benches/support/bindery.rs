@@ -43,6 +43,11 @@ impl Data {
         Ok(Self(tempfile::tempdir()?))
     }
 
+    /// An empty directory beside the build, on the disk that flushes are measured on.
+    pub(crate) fn beside() -> Result<Self> {
+        Ok(Self(tempfile::tempdir_in(".")?))
+    }
+
     /// Bytes that the files take on the disk.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
         process::disk_bytes(&self.0.path().join("data"))
@@ -142,7 +147,10 @@ pub(crate) fn host(tenant: &str) -> String {
 }
 
 fn form(worker: &Worker) -> String {
-    let bindings: Vec<_> = worker.vars.iter().map(binding).collect();
+    let namespace =
+        |name: &&str| json!({"type": "kv_namespace", "name": name, "namespace_id": name});
+    let namespaces = worker.namespaces.iter().map(namespace);
+    let bindings: Vec<_> = worker.vars.iter().map(binding).chain(namespaces).collect();
     let metadata = json!({
         "main_module": "index.js",
         "compatibility_date": "2026-08-01",

@@ -4,6 +4,7 @@
 
 pub(crate) mod bindery;
 pub(crate) mod client;
+pub(crate) mod flush;
 pub(crate) mod histogram;
 pub(crate) mod http;
 pub(crate) mod load;

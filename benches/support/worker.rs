@@ -11,6 +11,8 @@ pub(crate) struct Worker {
     pub(crate) source: String,
     /// `vars`: texts and JSON values.
     pub(crate) vars: Vec<(&'static str, Value)>,
+    /// Names of namespaces of keys and values.
+    pub(crate) namespaces: Vec<&'static str>,
 }
 
 impl Worker {
@@ -22,33 +24,48 @@ impl Worker {
                 ("GREETING", json!("Hello")),
                 ("CONFIG", json!({ "nobody": "world", "mark": "!" })),
             ],
+            namespaces: Vec::new(),
         }
     }
 
     /// Bodies of all sizes, and an echo.
     pub(crate) fn stream() -> Self {
-        Self { source: include_str!("../workers/stream.js").into(), vars: Vec::new() }
+        Self {
+            source: include_str!("../workers/stream.js").into(),
+            vars: Vec::new(),
+            namespaces: Vec::new(),
+        }
     }
 
     /// Spins or fills its memory when it is told to.
     pub(crate) fn offender() -> Self {
-        Self { source: include_str!("../workers/offender.js").into(), vars: Vec::new() }
+        Self {
+            source: include_str!("../workers/offender.js").into(),
+            vars: Vec::new(),
+            namespaces: Vec::new(),
+        }
     }
 
     /// Passes requests on to an origin and its responses back.
     pub(crate) fn proxy(origin: &str) -> Self {
         let source = include_str!("../workers/proxy.js").into();
-        Self { source, vars: vec![("ORIGIN", json!(origin))] }
+        Self { source, vars: vec![("ORIGIN", json!(origin))], namespaces: Vec::new() }
+    }
+
+    /// Reads and writes keys.
+    pub(crate) fn kv() -> Self {
+        let source = include_str!("../workers/kv.js").into();
+        Self { source, vars: Vec::new(), namespaces: vec!["KV"] }
     }
 
     /// A program of about so many bytes, a part of which runs when it starts.
     pub(crate) fn sized(bytes: usize) -> Self {
-        Self { source: program(bytes), vars: Vec::new() }
+        Self { source: program(bytes), vars: Vec::new(), namespaces: Vec::new() }
     }
 
     /// The same worker with a comment that makes its bytes nobody else's.
     pub(crate) fn marked(&self, mark: &str) -> Self {
-        Self { source: format!("// {mark}\n{}", self.source), vars: self.vars.clone() }
+        Self { source: format!("// {mark}\n{}", self.source), ..self.clone() }
     }
 }
 

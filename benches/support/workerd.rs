@@ -37,7 +37,8 @@ pub(crate) struct Workerd {
 impl Workerd {
     /// Starts one on a free port of the loopback.
     pub(crate) fn start(worker: &Worker, mode: Mode) -> Result<Self> {
-        let files = tempfile::tempdir()?;
+        // On the disk that flushes are measured on.
+        let files = tempfile::tempdir_in(".")?;
         write_files(files.path(), worker, mode)?;
         let mut command = Command::new(program()?);
         command
@@ -89,10 +90,11 @@ fn write_files(folder: &Path, worker: &Worker, mode: Mode) -> Result<()> {
     fs::write(folder.join("index.js"), &worker.source)?;
     fs::write(folder.join("vars.json"), serde_json::to_vec(&vars)?)?;
     fs::write(folder.join("loader.js"), include_str!("../workers/loader.js"))?;
+    let namespaces = worker.namespaces.iter().map(|name| namespace(name));
     let (modules, bindings) = match mode {
         Mode::Static => (
             r#"(name = "index.js", esModule = embed "index.js")"#.into(),
-            worker.vars.iter().map(binding).collect::<Vec<_>>().join(", "),
+            worker.vars.iter().map(binding).chain(namespaces).collect::<Vec<_>>().join(", "),
         ),
         Mode::Loader => (
             [
@@ -104,12 +106,14 @@ fn write_files(folder: &Path, worker: &Worker, mode: Mode) -> Result<()> {
             r#"(name = "LOADER", workerLoader = (id = "bench"))"#.into(),
         ),
     };
+    let kv = if worker.namespaces.is_empty() { "" } else { KV };
+    fs::create_dir(folder.join("kv"))?;
     let config = format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
-    (name = "internet", network = (allow = ["public", "private", "local"]))
+    (name = "internet", network = (allow = ["public", "private", "local"])){kv}
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]
 );
@@ -122,6 +126,26 @@ const worker :Workerd.Worker = (
     );
     fs::write(folder.join("config.capnp"), config)?;
     Ok(())
+}
+
+/// The service of namespaces that comes with it, and the disk that it keeps them on.
+const KV: &str = r#",
+    (name = "kv", worker = (
+      modules = [(name = "kv.js", bundled = "/workerd/kv.js")],
+      compatibilityDate = "2026-08-01",
+      durableObjectNamespaces = [(className = "KVNamespace", uniqueKey = "kv", enableSql = true)],
+      durableObjectStorage = (localDisk = "disk"),
+      bindings = [
+        (name = "SHARD", durableObjectNamespace = "KVNamespace"),
+        (name = "BLOBS", service = "disk")
+      ]
+    )),
+    (name = "disk", disk = (path = "kv", writable = true))"#;
+
+/// A namespace as the configuration writes it.
+fn namespace(name: &str) -> String {
+    let props = format!("{{\"namespace\":\"{name}\"}}");
+    format!("(name = {name:?}, kvNamespace = (name = \"kv\", props = (json = {props:?})))")
 }
 
 /// A binding as the configuration writes it; its strings read like those of JSON.

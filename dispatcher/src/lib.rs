@@ -11,6 +11,7 @@ pub mod cordon;
 pub mod egress;
 pub mod event;
 pub mod http;
+pub mod kv;
 pub mod limit;
 pub mod line;
 pub mod metrics;

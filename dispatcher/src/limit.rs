@@ -2,6 +2,7 @@
 //! every limit of a server that somebody can meet.
 
 use bindery_logic::egress::redirect::REDIRECT_COUNT_MAX;
+use bindery_logic::kv as keys;
 pub use bindery_wire::limit::{
     AFTER_CLIENT, BINDINGS, CONSUMERS, CPU, CRON, CRONS, ENV, HEADERS, HEADERS_BYTES, LOG, Limit,
     MEMORY, MODULE_COUNT, MODULES, QUEUED_EVENTS, REQUEST, ROUTES, STARTUP_CPU, Setting, Told, URL,
@@ -9,7 +10,7 @@ pub use bindery_wire::limit::{
 };
 
 use crate::config::PoolConfig;
-use crate::{admin, http, line, registry, scheduler, tail};
+use crate::{admin, http, kv, line, registry, scheduler, tail};
 
 /// A setting of the server's configuration.
 const fn server(key: &'static str) -> Option<Setting> {
@@ -81,6 +82,33 @@ bindery_wire::limits! {
         "things due to one tenant that are being delivered at once";
         "further ones wait for their turn";
         "have handlers end sooner";
+    STORED_BYTES = "stored_bytes_max" kv::STORED_BYTES_MAX, Bytes,
+        Some(Setting { key: "quotas.stored_bytes", levels: &["tenant"] });
+        "bytes of all that a tenant's workers keep"; "what would keep more throws";
+        "delete something";
+    STORED_ROWS = "stored_row_count_max" kv::STORED_ROWS_MAX, Count,
+        Some(Setting { key: "quotas.stored_rows", levels: &["tenant"] });
+        "things that a tenant's workers keep"; "what would keep more throws";
+        "delete something";
+    KV_KEY = "kv_key_bytes_max" keys::KEY_BYTES_MAX, Bytes, None;
+        "bytes of a key's name"; "the call throws";
+        "keep long names in values";
+    KV_VALUE = "kv_value_bytes_max" keys::VALUE_BYTES_MAX, Bytes, None;
+        "bytes of a key's value"; "the call throws";
+        "split it over several keys";
+    KV_METADATA = "kv_metadata_bytes_max" keys::METADATA_BYTES_MAX, Bytes, None;
+        "bytes of a key's metadata as JSON"; "the call throws";
+        "keep it in the value";
+    KV_KEYS = "kv_key_count_max" keys::KEY_COUNT_MAX, Count, None;
+        "keys that one call reads together"; "the call throws";
+        "make several calls";
+    KV_LIST = "kv_list_count_max" keys::LIST_COUNT_MAX, Count, None;
+        "keys of one page of a list"; "the call throws";
+        "read page by page with the cursor";
+    KV_RECEIVED = "kv_received_count_max" kv::RECEIVED_COUNT_MAX, Count, None;
+        "values of one tenant over 64 KiB that are received at once";
+        "further ones wait for their turn";
+        "write them one after another";
     RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
         "log records of a tenant that are remembered"; "the oldest are forgotten";
         "follow the logs";

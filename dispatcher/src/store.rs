@@ -14,6 +14,9 @@ use bindery_storage::blob::{self, Blobs};
 use bindery_storage::embedded::{Embedded, Stats};
 use bindery_storage::engine::{self, Engine, Entry, KeyRange};
 use bindery_storage::key::Space;
+use bindery_storage::tables::KvTable;
+use bindery_storage::value::Values;
+use bindery_wire::{ContentHash, TenantId};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 
@@ -97,7 +100,7 @@ pub async fn check(data: &Path) -> Result<Checked, Error> {
         checked.tell(|| "store.redb: pages are damaged or lost; what could be was mended".into());
     }
     let (rows, blobs) = open(data)?;
-    check_rows(&rows, &mut checked).await?;
+    check_rows(&rows, &Values::new(blobs.clone()), &mut checked).await?;
     for tenant in blobs.tenants()? {
         for hash in blobs.list(tenant)? {
             checked.blobs += 1;
@@ -109,7 +112,11 @@ pub async fn check(data: &Path) -> Result<Checked, Error> {
     Ok(checked)
 }
 
-async fn check_rows(engine: &dyn Engine, checked: &mut Checked) -> Result<(), Error> {
+async fn check_rows(
+    engine: &dyn Engine,
+    values: &Values,
+    checked: &mut Checked,
+) -> Result<(), Error> {
     let mut range = KeyRange::prefix([]);
     loop {
         let rows = engine.scan(range.clone(), PAGE_COUNT_MAX).await?;
@@ -120,7 +127,30 @@ async fn check_rows(engine: &dyn Engine, checked: &mut Checked) -> Result<(), Er
             let key: String = row.key.iter().map(|byte| format!("{byte:02x}")).collect();
             checked.tell(|| format!("the row {key} is of no kind that this program knows"));
         }
+        for row in &rows {
+            match KvTable::file_of(row) {
+                Ok(None) => {}
+                Ok(Some((tenant, number, what))) => {
+                    checked.blobs += 1;
+                    if let Err(error) = read_value(values, (tenant, number), what).await {
+                        checked.tell(|| format!("tenant {}: {error}", tenant.0));
+                    }
+                }
+                Err(error) => checked.tell(|| error.to_string()),
+            }
+        }
     }
+}
+
+/// Reads all of a value, which compares it with its hash.
+async fn read_value(
+    values: &Values,
+    (tenant, number): (TenantId, u64),
+    what: (u64, ContentHash),
+) -> blob::Result<()> {
+    let mut reading = values.open(tenant, number, what).await?;
+    while reading.next().await?.is_some() {}
+    Ok(())
 }
 
 fn is_known(row: &Entry) -> bool {
@@ -226,7 +256,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 mod tests {
     use bindery_storage::engine::{Batch, Write};
     use bindery_storage::key::Key;
-    use bindery_wire::{ContentHash, TenantId};
+    use bindery_storage::tables::{KvPlace, KvRow, KvValue};
 
     use super::*;
 
@@ -292,6 +322,34 @@ mod tests {
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("ee01"), "{problems:?}");
         assert!(problems[1].contains(&hash.hex()), "{problems:?}");
+    }
+
+    #[tokio::test]
+    async fn a_large_value_is_copied_with_its_key_and_its_damage_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [data, made, file] = ["data", "made", "file"].map(|name| directory.path().join(name));
+        let (rows, blobs) = open(&data).expect("opens");
+        let mut writing = Values::new(blobs).begin(TENANT, 9).await.expect("begun");
+        writing.write("a large value".into()).await.expect("written");
+        let (length, hash) = writing.finish().await.expect("durable");
+        let value = KvValue::File { number: 9, hash };
+        let row = KvRow { expires_s: None, metadata: None, length, value };
+        let rows = std::sync::Arc::new(rows);
+        let place = KvPlace { tenant: TENANT, namespace: "n", name: "key" };
+        let writes = KvTable::new(rows.clone()).put(place, &row);
+        rows.commit(Batch { checks: vec![], writes }).await.expect("committed");
+        drop(rows);
+        assert_eq!(back_up(&data, &file).await.expect("backed up"), Counts { rows: 1, blobs: 1 });
+        restore(&file, &made).await.expect("restored");
+        let checked = check(&made).await.expect("checked");
+        assert_eq!((checked.blobs, checked.problems), (1, vec![]));
+        let path = made.join(format!("blobs/{:016x}/values/{:016x}", TENANT.0, 9));
+        fs::write(&path, b"a large blot.").expect("damaged");
+        let problems = check(&made).await.expect("checked").problems;
+        assert!(problems.len() == 1 && problems[0].contains("0009 is damaged"), "{problems:?}");
+        fs::remove_file(&path).expect("removed");
+        let problems = check(&made).await.expect("checked").problems;
+        assert!(problems[0].contains("there is no file of the value"), "{problems:?}");
     }
 
     #[tokio::test]

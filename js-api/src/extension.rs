@@ -60,6 +60,7 @@ deno_core::extension!(
         "ext:bindery/rpc/fetcher.js" = "rpc/fetcher.js",
         "ext:bindery/rpc/value.js" = "rpc/value.js",
         "ext:bindery/binding/ask.js" = "binding/ask.js",
+        "ext:bindery/kv.js" = "kv/kv.js",
         "ext:bindery/binding/kinds.js" = "binding/kinds.js",
         "ext:bindery/inspect.js" = "console/inspect.js",
         "ext:bindery/console.js" = "console/console.js",

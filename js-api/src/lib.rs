@@ -11,6 +11,7 @@ mod event;
 mod extension;
 mod fetch;
 mod http;
+mod kv;
 mod rpc;
 mod timers;
 

@@ -25,7 +25,7 @@ macro_rules! folders {
     };
 }
 
-folders! { bootstrap cloudflare console crypto event fetch http rpc timers }
+folders! { bootstrap cloudflare console crypto event fetch http kv rpc timers }
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
@@ -55,7 +55,7 @@ async fn run(folder: &str) {
         host.deploy(&tenant, &origin).await;
         let callee = Worker::new(include_str!("runner/callee.js")).name("callee");
         host.deploy(&tenant, &callee).await;
-        let answer = host.upload(&tenant, &worker(folder, source)).await;
+        let answer = host.upload(&tenant, &bound(folder, worker(source))).await;
         if !matches!(answer.status, 200 | 201) {
             let _ = writeln!(failures, "{file}: the upload was refused: {answer}");
             continue;
@@ -74,23 +74,31 @@ async fn run(folder: &str) {
     assert!(failures.is_empty(), "of {count} cases of {folder} these failed:\n{failures}");
 }
 
-fn worker(folder: &str, source: String) -> Worker {
-    let worker = Worker::new(include_str!("runner/index.js"))
+/// With the bindings that the cases of a folder are about.
+fn bound(folder: &str, worker: Worker) -> Worker {
+    let props = json!({ "role": "reader", "list": [1, null] });
+    let bindings = match folder {
+        "kv" => vec![
+            json!({ "type": "kv_namespace", "name": "KV", "namespace_id": "cases" }),
+            json!({ "type": "dynamic_kv", "name": "KVS" }),
+        ],
+        "rpc" => vec![
+            json!({ "type": "service", "name": "CALLEE", "service": "callee" }),
+            json!({ "type": "service", "name": "NAMED", "service": "callee",
+                "entrypoint": "Named", "props": props }),
+        ],
+        _ => vec![],
+    };
+    bindings.into_iter().fold(worker, Worker::binding)
+}
+
+fn worker(source: String) -> Worker {
+    Worker::new(include_str!("runner/index.js"))
         .js("t.js", include_str!("runner/t.js"))
         .js("case.js", source)
         .metadata("outbound", json!({ "service": "origin" }))
         .text("TEXT", "a text")
-        .json("VALUE", r#"{"b":[1,null],"a":{"z":true,"y":"\u00e9"}}"#);
-    if folder == "rpc" { with_services(worker) } else { worker }
-}
-
-/// What the cases of calls between workers call.
-fn with_services(worker: Worker) -> Worker {
-    let props = json!({ "role": "reader", "list": [1, null] });
-    worker.binding(json!({ "type": "service", "name": "CALLEE", "service": "callee" })).binding(
-        json!({ "type": "service", "name": "NAMED", "service": "callee", "entrypoint": "Named",
-            "props": props }),
-    )
+        .json("VALUE", r#"{"b":[1,null],"a":{"z":true,"y":"\u00e9"}}"#)
 }
 
 async fn names(host: &Host, tenant: &str) -> Vec<String> {

@@ -164,7 +164,7 @@ async fn every_call_is_described_and_answers_what_is_described() {
     api.call("GET", "/v1/store", None).await;
     api.call("POST", "/v1/store/backup", None).await;
     let settings = json!({
-        "tier": "gold", "quotas": { "workers": 5 }, "limits": { "cpu_ms": 900 },
+        "tier": "gold", "quotas": { "workers": 5, "stored_bytes": 1000, "stored_rows": 9 }, "limits": { "cpu_ms": 900 },
         "suspended": false,
     });
     let tenant = "/v1/tenants/demo";
@@ -174,6 +174,7 @@ async fn every_call_is_described_and_answers_what_is_described() {
     api.call("GET", "/v1/tenants?limit=1", None).await;
     domains_and_tokens(&mut api, tenant).await;
     workers(&mut api, tenant).await;
+    keys(&mut api, tenant).await;
     api.fails("GET", "/v1/tenants/absent", "").await;
     api.fails("PUT", tenant, r#"{"tier":1,"more":2}"#).await;
     api.call("DELETE", tenant, None).await;
@@ -232,6 +233,19 @@ async fn workers(api: &mut Api, tenant: &str) {
     api.call("GET", &format!("{worker}/secrets"), None).await;
     api.call("DELETE", &secret, None).await;
     api.call("DELETE", &format!("{worker}?force=true"), None).await;
+}
+
+async fn keys(api: &mut Api, tenant: &str) {
+    let key = format!("{tenant}/kv/notes/a%2Fb");
+    api.call("PUT", &format!("{key}?expiration_ttl=60&metadata=%5B1%5D"), None).await;
+    api.call("PUT", &format!("{tenant}/kv/notes/c"), None).await;
+    let page = api.call("GET", &format!("{tenant}/kv/notes?prefix=a&limit=1"), None).await;
+    assert_eq!(page["keys"][0]["metadata"], json!([1]));
+    let first = api.call("GET", &format!("{tenant}/kv/notes?limit=1"), None).await;
+    assert!(first["cursor"].is_string(), "{first}");
+    api.call("GET", &key, None).await;
+    api.call("DELETE", &key, None).await;
+    api.fails("GET", &key, "").await;
 }
 
 /// Asks for what was used until there is something.

@@ -1,8 +1,9 @@
 // Writes a configuration for workerd: a service for each case file, around it the same main
-// module as in Bindery, and one that asks for each case by name.
+// module as in Bindery, one that asks for each case by name, and workerd's own service of
+// namespaces.
 // Usage: node config.mjs DIR [FOLDER...]
 
-import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -13,6 +14,9 @@ const folders = wanted.length > 0 ? wanted : readdirSync(join(tests, "cases")).s
 for (const name of ["index.js", "t.js", "origin.js", "callee.js"])
   copyFileSync(join(tests, "js/runner", name), join(work, name));
 copyFileSync(join(tests, "workerd/driver.js"), join(work, "driver.js"));
+
+// What workerd keeps for the cases.
+mkdirSync(join(work, "kv"));
 
 const subjects = [];
 for (const folder of folders) {
@@ -25,11 +29,15 @@ for (const folder of folders) {
   }
 }
 
-// What the cases of calls between workers call.
-const services = `
-        (name = "CALLEE", service = "callee"),
+// The bindings that the cases of a folder are about.
+const bound = {
+  kv: (name) => `(name = "KV", kvNamespace = (
+          name = "kv", props = (json = "{\\"namespace\\":\\"${name}\\"}")
+        )),`,
+  rpc: () => `(name = "CALLEE", service = "callee"),
         (name = "NAMED", service = (name = "callee", entrypoint = "Named",
-          props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`;
+          props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`,
+};
 
 const subject = ({ name, copy }) => `
     (name = "${name}", worker = (
@@ -39,8 +47,9 @@ const subject = ({ name, copy }) => `
         (name = "case.js", esModule = embed "${copy}"),
       ],
       bindings = [
+        ${bound[name.split("/")[0]]?.(name) ?? ""}
         (name = "TEXT", text = "a text"),
-        (name = "VALUE", json = "{\\"b\\":[1,null],\\"a\\":{\\"z\\":true,\\"y\\":\\"\\\\u00e9\\"}}"),${name.startsWith("rpc/") ? services : ""}
+        (name = "VALUE", json = "{\\"b\\":[1,null],\\"a\\":{\\"z\\":true,\\"y\\":\\"\\\\u00e9\\"}}"),
       ],
       compatibilityDate = "2026-08-01",
       globalOutbound = "origin",
@@ -55,6 +64,20 @@ const origin = `
       modules = [(name = "origin.js", esModule = embed "origin.js")],
       compatibilityDate = "2026-08-01",
     )),`;
+const kv = `
+    (name = "kv", worker = (
+      modules = [(name = "kv.js", bundled = "/workerd/kv.js")],
+      compatibilityDate = "2026-08-01",
+      durableObjectNamespaces = [
+        (className = "KVNamespace", uniqueKey = "kv", enableSql = true),
+      ],
+      durableObjectStorage = (localDisk = "disk"),
+      bindings = [
+        (name = "SHARD", durableObjectNamespace = "KVNamespace"),
+        (name = "BLOBS", service = "disk"),
+      ],
+    )),
+    (name = "disk", disk = (path = "${join(work, "kv")}", writable = true)),`;
 const driver = `
     (name = "driver", worker = (
       modules = [(name = "driver.js", esModule = embed "driver.js")],
@@ -66,7 +89,7 @@ writeFileSync(
   join(work, "config.capnp"),
   `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${subjects.map(subject).join("")}${origin}${callee}${driver}
+  services = [${subjects.map(subject).join("")}${origin}${callee}${kv}${driver}
   ],
 );
 `,

@@ -28,7 +28,8 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 node config.mjs "$work" "$@"
-timeout 300 "$workerd" test "$work/config.capnp" > "$work/out" 2> "$work/err" || true
+# Experimental is the service of namespaces that comes with it.
+timeout 300 "$workerd" test --experimental "$work/config.capnp" > "$work/out" 2> "$work/err" || true
 grep -a -e '^@failed ' -e '^@differs ' "$work/out" | sed -e 's/^@//' -e 's/@n/\n  /g' || true
 passed=$(grep -a -c '^@passed ' "$work/out" || true)
 failed=$(grep -a -c '^@failed ' "$work/out" || true)

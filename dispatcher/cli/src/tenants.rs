@@ -105,6 +105,12 @@ struct Put {
     /// Workers that the tenant may have
     #[arg(long, value_name = "N")]
     workers: Option<u32>,
+    /// Bytes that the tenant's workers may keep
+    #[arg(long, value_name = "BYTES")]
+    stored_bytes: Option<u64>,
+    /// Things that the tenant's workers may keep
+    #[arg(long, value_name = "N")]
+    stored_rows: Option<u64>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -213,11 +219,13 @@ impl Put {
         }
         let mut settings = Value::Object(settings);
         for (group, name, value) in [
-            ("limits", "cpu_ms", self.cpu_ms),
-            ("limits", "memory_mb", self.memory_mb),
-            ("limits", "subrequests", self.subrequests),
-            ("limits", "wall_ms", self.wall_ms),
-            ("quotas", "workers", self.workers),
+            ("limits", "cpu_ms", self.cpu_ms.map(u64::from)),
+            ("limits", "memory_mb", self.memory_mb.map(u64::from)),
+            ("limits", "subrequests", self.subrequests.map(u64::from)),
+            ("limits", "wall_ms", self.wall_ms.map(u64::from)),
+            ("quotas", "workers", self.workers.map(u64::from)),
+            ("quotas", "stored_bytes", self.stored_bytes),
+            ("quotas", "stored_rows", self.stored_rows),
         ] {
             if let Some(value) = value {
                 settings[group][name] = value.into();

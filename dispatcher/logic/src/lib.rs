@@ -8,6 +8,7 @@ pub mod failure;
 pub mod fair;
 pub mod grow;
 pub mod header;
+pub mod kv;
 pub mod live;
 pub mod memory;
 pub mod pattern;

@@ -6,8 +6,8 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use bindery_wire::limits::REQUEST_BYTES_MAX;
 
 use super::{
-    Admin, audit, capabilities, domains, events, health, logs, openapi, secrets, store, tenants,
-    tokens,
+    Admin, audit, capabilities, domains, events, health, kv, logs, openapi, secrets, store,
+    tenants, tokens,
 };
 use super::{upload, usage, workers};
 
@@ -98,6 +98,8 @@ const SECRET: &str = "/v1/tenants/{t}/workers/{w}/secrets/{name}";
 const LOGS: &str = "/v1/tenants/{t}/logs";
 const USAGE: &str = "/v1/tenants/{t}/usage";
 const AUDIT: &str = "/v1/tenants/{t}/audit";
+const KV: &str = "/v1/tenants/{t}/kv/{ns}";
+const KV_KEY: &str = "/v1/tenants/{t}/kv/{ns}/{key}";
 const PAGE: &[&str] = &["limit", "cursor"];
 
 /// Every call.
@@ -229,6 +231,33 @@ pub(super) const CALLS: &[Call] = &[
         || get(audit::list_own),
     )
     .gives("Entries"),
+    call(
+        ("GET", KV),
+        Scope::Tenant,
+        &["prefix", "limit", "cursor"],
+        (200, "Keys of a namespace, in the order of their names' bytes."),
+        || get(kv::list),
+    )
+    .gives("KvPage"),
+    call(
+        ("GET", KV_KEY),
+        Scope::Tenant,
+        &[],
+        (200, "The value of a key; what else is known of it stands in the headers."),
+        || get(kv::show),
+    )
+    .or("application/octet-stream", "KvValue"),
+    call(
+        ("PUT", KV_KEY),
+        Scope::Tenant,
+        &["expiration", "expiration_ttl", "metadata"],
+        (204, "Sets a key; metadata is JSON."),
+        || put(kv::put),
+    )
+    .takes("application/octet-stream", "KvValue"),
+    call(("DELETE", KV_KEY), Scope::Tenant, &[], (204, "Deletes a key, if it is there."), || {
+        delete(kv::delete)
+    }),
     call(
         ("GET", WORKERS),
         Scope::Tenant,

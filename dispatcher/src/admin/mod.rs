@@ -15,6 +15,7 @@ mod events;
 mod fields;
 mod gate;
 mod health;
+mod kv;
 mod logs;
 mod openapi;
 mod secrets;
@@ -42,6 +43,7 @@ use tokio::sync::watch;
 
 use crate::audit::Audit;
 use crate::event::Runner;
+use crate::kv::Kv;
 use crate::limit;
 use crate::metrics::Measured;
 use crate::registry::{Operator, Registry};
@@ -75,6 +77,8 @@ pub struct Parts {
     pub tail: Tail,
     /// What tenants used.
     pub usage: Usage,
+    /// What tenants keep under keys.
+    pub kv: Kv,
     /// Figures of the host.
     pub measured: Arc<dyn Measured>,
     /// Runs events.

@@ -62,7 +62,7 @@ fn operation(call: &Call) -> Value {
 
 fn parameter(name: &str, place: &str) -> Value {
     let kind = match name {
-        "after" | "from" | "limit" | "to" => "integer",
+        "after" | "expiration" | "expiration_ttl" | "from" | "limit" | "to" => "integer",
         "deploy" | "follow" | "force" => "boolean",
         _ => "string",
     };

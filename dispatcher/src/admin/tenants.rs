@@ -81,8 +81,10 @@ fn quotas(fields: &mut Fields<'_>, faults: &mut Faults) -> Quotas {
         return Quotas::default();
     };
     let workers = quotas.take("workers", "a number", faults);
+    let stored_bytes = quotas.take("stored_bytes", "a number", faults);
+    let stored_rows = quotas.take("stored_rows", "a number", faults);
     quotas.finish(faults);
-    Quotas { workers }
+    Quotas { workers, stored_bytes, stored_rows }
 }
 
 /// Which part of a list is asked for. A cursor is the last name of the page before: it says

@@ -22,8 +22,11 @@ use crate::clock::Millis;
 use crate::code::Code;
 use crate::config::Token;
 use crate::event::{self, Ended};
+use crate::kv;
 use crate::metrics::Family;
+use crate::registry::Vault;
 use crate::registry::tests::Fixture;
+use crate::tasks::Tasks;
 use crate::usage::Usage;
 
 const OPERATOR: &str = "the-operators-own-token";
@@ -93,10 +96,18 @@ impl Api {
         let (serving, watched) = watch::channel(true);
         let (store, blobs) =
             crate::store::open(&fixture.directory.path().join("data")).expect("opens");
+        let kv = Kv::new(kv::Parts {
+            engine: fixture.engine.clone(),
+            blobs: blobs.clone(),
+            clock: fixture.clock.clone(),
+            tasks: Tasks::new(tokio::runtime::Handle::current()),
+            vault: Vault::new(&[7; 32]),
+        });
         let parts = Parts {
             registry: fixture.registry.clone(),
             store: Arc::new(store),
             blobs,
+            kv,
             operator,
             audit: Audit::new(fixture.engine.clone(), fixture.clock.clone()),
             tail: tail.clone(),

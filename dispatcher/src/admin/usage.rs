@@ -1,4 +1,4 @@
-//! What a tenant used.
+//! What a tenant used, and what it keeps.
 
 use axum::extract::{Path, State};
 use bindery_storage::tables::Figures;
@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Admin;
 use super::answer::{Answer, json as answer};
 use super::fields::{self, Faults};
+use crate::problem::Problem;
 use crate::usage::{FIGURES, HOUR_MS};
 
 /// Hours of one answer.
@@ -40,7 +41,9 @@ pub(super) async fn read(
     let last = hours.last().filter(|_| hours.len() >= HOUR_COUNT_MAX);
     let next = last.map(|(hour, _)| (hour + 1) * HOUR_MS);
     let hours: Vec<Value> = hours.iter().map(|(hour, figures)| shown(*hour, figures)).collect();
-    answer(json!({ "usage": hours, "nextFrom": next }))
+    let stored = admin.parts.kv.stored(id).await.map_err(|error| Problem::internal(&error))?;
+    let stored = json!({ "bytes": stored.bytes, "rows": stored.rows });
+    answer(json!({ "usage": hours, "nextFrom": next, "stored": stored }))
 }
 
 /// One hour; a figure that has no row is 0.

@@ -11,18 +11,27 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::code::Slot;
+use crate::kv::{self, Kv};
 use crate::line::{Answer, Ask, FetchedBody, Refused};
 
 /// Carries out the calls of bindings.
 #[derive(Clone)]
-pub struct Bindings {}
+pub struct Bindings {
+    /// Namespaces of keys and values.
+    pub kv: Kv,
+}
 
 impl Bindings {
     /// Carries out one call. Dropped, it may still be done, whole.
     pub fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
+        let kv = |ask, namespace| Box::pin(kv::answer(self.kv.clone(), ask, namespace));
         match ask.of() {
             Some(Slot::Caches) => not_yet("caches"),
-            Some(Slot::Binding(Binding::KvNamespace { .. } | Binding::DynamicKv)) => not_yet("kv"),
+            Some(Slot::Binding(Binding::KvNamespace { namespace })) => {
+                let namespace = namespace.clone();
+                kv(ask, Some(namespace))
+            }
+            Some(Slot::Binding(Binding::DynamicKv)) => kv(ask, None),
             Some(Slot::Binding(Binding::Queue { .. } | Binding::DynamicQueue)) => not_yet("queue"),
             _ => Box::pin(async { Err(malformed()) }),
         }
@@ -52,6 +61,6 @@ impl Answer {
 }
 
 /// What is said of a call that no honest isolate makes.
-fn malformed() -> Refused {
+pub(crate) fn malformed() -> Refused {
     Refused::failed("internal error: the call is malformed")
 }

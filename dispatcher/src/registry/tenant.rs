@@ -179,6 +179,16 @@ impl Inner {
         for id in self.meta.gone(GONE_COUNT_MAX).await? {
             self.forget(id).await?;
         }
+        // A file that was being written when its tenant was deleted, and the server killed then.
+        let blobs = self.parts.blobs.clone();
+        let listed = tokio::task::spawn_blocking(move || blobs.tenants()).await;
+        for id in listed.map_err(|_| Error::Stopped)?? {
+            if self.tenants.get(id).await?.is_none() {
+                let blobs = self.parts.blobs.clone();
+                let removed = tokio::task::spawn_blocking(move || blobs.delete_tenant(id)).await;
+                removed.map_err(|_| Error::Stopped)??;
+            }
+        }
         Ok(())
     }
 

@@ -304,9 +304,13 @@ async fn a_deletion_that_was_cut_short_is_finished_at_the_next_start() {
     let gone = f.registry.0.meta.put_gone(tenant);
     let batch = bindery_storage::engine::Batch { checks: vec![], writes: vec![gone] };
     f.engine.commit(batch).await.expect("noted");
+    // A file that came for a tenant that was gone.
+    let blobs = f.registry.0.parts.blobs.clone();
+    blobs.put(TenantId(999), b"late").expect("kept");
     let f = Fixture::over(f.engine.clone(), f.directory).await;
     f.tasks.join().await;
     assert_eq!(f.contents(tenant).await, 0);
+    assert!(!blobs.tenants().expect("listed").contains(&TenantId(999)));
     assert!(f.registry.0.meta.gone(1).await.expect("read").is_empty());
 }
 
@@ -369,7 +373,7 @@ async fn settings_of_a_tenant_take_hold_at_once() {
     f.upload(("acme", "main"), upload("1")).await;
     let before = f.registry.code("acme", "main", None).await.expect("code");
     let limits = Lower { cpu_ms: Some(7), ..Lower::default() };
-    let quotas = Quotas { workers: Some(1) };
+    let quotas = Quotas { workers: Some(1), ..Quotas::default() };
     let settings = Settings { limits, quotas, ..Settings::default() };
     f.registry.put_tenant("acme", settings.clone()).await.expect("set");
     let after = f.registry.code("acme", "main", None).await.expect("code");

@@ -23,6 +23,7 @@ const FILE: &str = "secrets.key";
 const CHECK: &[u8] = b"bindery secrets key";
 
 /// Encrypts and decrypts secrets.
+#[derive(Clone)]
 pub struct Vault(XChaCha20Poly1305);
 
 impl fmt::Debug for Vault {
@@ -71,14 +72,16 @@ impl Vault {
         String::from_utf8(value).map_err(|_| Error::Secret)
     }
 
-    fn seal_bytes(&self, bound_to: &[u8], value: &[u8]) -> Result<Sealed> {
+    /// Encrypts something that is bound to these bytes: no two uses may be bound to the same.
+    pub(crate) fn seal_bytes(&self, bound_to: &[u8], value: &[u8]) -> Result<Sealed> {
         let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
         let payload = Payload { msg: value, aad: bound_to };
         let ciphertext = self.0.encrypt(&nonce, payload).map_err(|_| Error::Secret)?;
         Ok(Sealed { nonce: nonce.into(), ciphertext })
     }
 
-    fn open_bytes(&self, bound_to: &[u8], sealed: &Sealed) -> Option<Vec<u8>> {
+    /// Decrypts what was encrypted for these bytes.
+    pub(crate) fn open_bytes(&self, bound_to: &[u8], sealed: &Sealed) -> Option<Vec<u8>> {
         let payload = Payload { msg: &sealed.ciphertext, aad: bound_to };
         self.0.decrypt(XNonce::from_slice(&sealed.nonce), payload).ok()
     }

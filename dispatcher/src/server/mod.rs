@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bindery_storage::tables::Kind;
 use bindery_wire::limits;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ use crate::config::Config;
 use crate::cordon::Cordons;
 use crate::event::Events;
 use crate::http::{Front, Fronts};
+use crate::kv::{self, Kv};
 use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement};
 use crate::registry::{self, Operator, Registry, Vault};
@@ -85,7 +87,15 @@ impl Server {
         let tail = Tail::new(clock.clone());
         let usage = Usage::new(engine.clone(), clock.clone());
         let egress = setup::egress(config, &fronts, &clock).map_err(Error::Certificates)?;
-        let outbound = Arc::new(Outbound::new(egress.clone(), Bindings {}));
+        let vault = Vault::open(config.secrets_key.as_deref(), &config.data)?;
+        let kv = Kv::new(kv::Parts {
+            engine: engine.clone(),
+            blobs: blobs.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            vault: vault.clone(),
+        });
+        let outbound = Arc::new(Outbound::new(egress.clone(), Bindings { kv: kv.clone() }));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
@@ -109,7 +119,7 @@ impl Server {
         let registry = Registry::open(registry::Parts {
             engine: engine.clone(),
             blobs: blobs.clone(),
-            vault: Vault::open(config.secrets_key.as_deref(), &config.data)?,
+            vault,
             clock: clock.clone(),
             tasks: tasks.clone(),
             limits: limits::DEFAULT.lowered_by(&config.limits),
@@ -130,7 +140,10 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             handle,
-            owners: vec![],
+            owners: vec![
+                (Kind::KvExpiry, Arc::new(kv.clone())),
+                (Kind::KvRemains, Arc::new(kv.clone())),
+            ],
         });
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
@@ -152,6 +165,7 @@ impl Server {
             audit,
             tail: tail.clone(),
             usage: usage.clone(),
+            kv,
             measured: Arc::new(figures),
             runner: Arc::new(events.clone()),
             serving: serving.subscribe(),

@@ -18,6 +18,7 @@ use crate::engine::{
     self, BATCH_BYTES_MAX, Batch, Committed, Engine, Entry, KEY_BYTES_MAX, KeyRange,
     VALUE_BYTES_MAX, View, Write,
 };
+use crate::value::{VALUE_FILE_BYTES_MAX, Values};
 
 const MAGIC: [u8; 8] = *b"bndrybak";
 const FORMAT: u64 = 1;
@@ -30,6 +31,7 @@ mod kind {
     pub(super) const END: u8 = 0;
     pub(super) const ROW: u8 = 1;
     pub(super) const BLOB: u8 = 2;
+    pub(super) const VALUE: u8 = 3;
 }
 
 /// Why a backup was not made or not restored.
@@ -76,11 +78,17 @@ struct Making {
     next: Next,
 }
 
+/// A file beside the rows.
+enum File {
+    Blob(ContentHash),
+    Value(u64),
+}
+
 /// What its next chunk is.
 enum Next {
     Head,
     Rows(KeyRange),
-    Blobs(VecDeque<(TenantId, ContentHash)>),
+    Blobs(VecDeque<(TenantId, File)>),
     End,
     Nothing,
 }
@@ -144,30 +152,39 @@ impl Making {
 
     async fn blob(
         &mut self,
-        mut left: VecDeque<(TenantId, ContentHash)>,
+        mut left: VecDeque<(TenantId, File)>,
         chunk: &mut Vec<u8>,
     ) -> Result<Next> {
-        let Some((tenant, hash)) = left.pop_front() else { return Ok(Next::End) };
-        match self.blobs.get_async(tenant, hash).await {
+        let Some((tenant, file)) = left.pop_front() else { return Ok(Next::End) };
+        let values = Values::new(self.blobs.clone());
+        let read = match file {
+            File::Blob(hash) => self.blobs.get_async(tenant, hash).await,
+            File::Value(number) => values.get(tenant, number).await,
+        };
+        match read {
             Ok(bytes) => {
-                chunk.push(kind::BLOB);
+                chunk.push(if matches!(file, File::Blob(_)) { kind::BLOB } else { kind::VALUE });
                 chunk.extend_from_slice(&tenant.0.to_be_bytes());
+                if let File::Value(number) = file {
+                    chunk.extend_from_slice(&number.to_be_bytes());
+                }
                 chunk.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
                 chunk.extend_from_slice(&bytes);
                 self.counts.blobs += 1;
             }
             // Deleted since it was listed.
-            Err(blob::Error::Missing(_)) => {}
+            Err(blob::Error::Missing(_) | blob::Error::NoValue(_)) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(Next::Blobs(left))
     }
 }
 
-fn list(blobs: &Blobs) -> Result<VecDeque<(TenantId, ContentHash)>> {
-    let mut all = VecDeque::new();
+fn list(blobs: &Blobs) -> Result<VecDeque<(TenantId, File)>> {
+    let (mut all, values) = (VecDeque::new(), Values::new(blobs.clone()));
     for tenant in blobs.tenants()? {
-        all.extend(blobs.list(tenant)?.into_iter().map(|hash| (tenant, hash)));
+        all.extend(blobs.list(tenant)?.into_iter().map(|hash| (tenant, File::Blob(hash))));
+        all.extend(values.list(tenant)?.into_iter().map(|number| (tenant, File::Value(number))));
     }
     Ok(all)
 }
@@ -242,6 +259,17 @@ pub async fn restore(mut from: impl Read, engine: &dyn Engine, blobs: &Blobs) ->
                 let length = u64::from_be_bytes(read_array(&mut from)?);
                 let bytes = read_bytes(&mut from, length, BLOB_BYTES_MAX)?;
                 blobs.put_async(tenant, bytes.into()).await?;
+                found.blobs += 1;
+                continue;
+            }
+            [kind::VALUE] => {
+                let tenant = TenantId(u64::from_be_bytes(read_array(&mut from)?));
+                let number = u64::from_be_bytes(read_array(&mut from)?);
+                let length = u64::from_be_bytes(read_array(&mut from)?);
+                let bytes = read_bytes(&mut from, length, VALUE_FILE_BYTES_MAX)?;
+                let mut writing = Values::new(blobs.clone()).begin(tenant, number).await?;
+                writing.write(bytes.into()).await?;
+                writing.finish().await?;
                 found.blobs += 1;
                 continue;
             }
@@ -325,6 +353,9 @@ mod tests {
         for bytes in [&b"one"[..], &[9; 3 << 20]] {
             store.blobs.put(TENANT, bytes).expect("kept");
         }
+        let mut value = Values::new(store.blobs.clone()).begin(TENANT, 5).await.expect("begun");
+        value.write(Bytes::from_static(b"a large value")).await.expect("written");
+        value.finish().await.expect("durable");
         store
     }
 
@@ -341,13 +372,15 @@ mod tests {
     async fn what_is_restored_is_what_was_backed_up() {
         let (one, two) = (filled(2_000).await, store());
         let bytes = backup(&one).await;
-        let expected = Counts { rows: 2_000, blobs: 2 };
+        let expected = Counts { rows: 2_000, blobs: 3 };
         assert_eq!(verify(&bytes[..]).expect("whole"), expected);
         assert_eq!(restore(&bytes[..], &two.engine, &two.blobs).await.expect("done"), expected);
         assert_eq!(all(&one.engine).await, all(&two.engine).await);
         let hash = ContentHash::of(b"one");
         assert_eq!(two.blobs.get(TENANT, &hash).expect("there"), &b"one"[..]);
         assert_eq!(two.blobs.list(TENANT).expect("listed").len(), 2);
+        let value = Values::new(two.blobs.clone()).get(TENANT, 5).await.expect("there");
+        assert_eq!(value, &b"a large value"[..]);
     }
 
     #[tokio::test]

@@ -31,6 +31,12 @@ pub enum Error {
     /// The tenant has no such blob.
     #[error("there is no blob {0}")]
     Missing(ContentHash),
+    /// The tenant has no such value.
+    #[error("there is no file of the value {0:016x}")]
+    NoValue(u64),
+    /// The file does not hold what its key says.
+    #[error("the file of the value {0:016x} is damaged on disk")]
+    DamagedValue(u64),
     /// The file does not hold what its name says.
     #[error("the blob {0} is damaged on disk")]
     Corrupt(ContentHash),
@@ -140,8 +146,14 @@ impl Blobs {
         get.await.map_err(|_| Error::Ended)?
     }
 
-    fn of(&self, tenant: TenantId) -> PathBuf {
+    /// The directory of a tenant.
+    pub(crate) fn of(&self, tenant: TenantId) -> PathBuf {
         self.0.directory.join(directory_of(tenant))
+    }
+
+    /// The directory of all tenants.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.0.directory
     }
 
     fn shelf(&self, tenant: TenantId, hash: &ContentHash) -> PathBuf {

@@ -64,6 +64,14 @@ spaces! {
     Wake = 0x12,
     /// Crons of a worker, by expression.
     Cron = 0x13,
+    /// Keys of a namespace, each with its value or where that is.
+    Kv = 0x14,
+    /// Keys that expire, by time.
+    KvExpiry = 0x15,
+    /// Values of keys that are too large for the key's row, in parts.
+    KvPart = 0x16,
+    /// Values that no key holds: not yet, or no more.
+    KvRemains = 0x17,
     /// What a tenant keeps, by kind and figure.
     Stored = 0x24,
 }
@@ -140,7 +148,7 @@ mod tests {
     /// What the parts of one key are made from, more of each than any layout takes.
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct Parts {
-        numbers: [u64; 2],
+        numbers: [u64; 3],
         hash: [u8; 32],
         texts: [String; 2],
     }
@@ -165,7 +173,7 @@ mod tests {
         for kind in &layouts()[&(space as u8)].1 {
             match kind.as_str() {
                 "number" => {
-                    let number = *numbers.next().expect("no layout has three numbers");
+                    let number = *numbers.next().expect("no layout has four numbers");
                     key = key.number(number);
                     used.push(number.to_be_bytes().to_vec());
                 }
@@ -191,9 +199,10 @@ mod tests {
 
     fn has_tenant(space: Space) -> bool {
         use Space::{Content, Cron, Deployment, Domain, Due, Route, Secret, Stored, Tenant, Token};
-        use Space::{TenantAudit, Usage, Version, Worker};
+        use Space::{Kv, KvExpiry, KvPart, KvRemains, TenantAudit, Usage, Version, Worker};
         let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
         let own = own || matches!(space, Due | Cron | Stored);
+        let own = own || matches!(space, Kv | KvExpiry | KvPart | KvRemains);
         own || matches!(space, Domain | Content | Usage | Route | TenantAudit)
     }
 
@@ -208,7 +217,7 @@ mod tests {
     #[test]
     fn the_bytes_of_keys_are_frozen() {
         let parts = Parts {
-            numbers: [0x2f, 0x102],
+            numbers: [0x2f, 0x102, 0x3],
             hash: [0xab; 32],
             texts: ["hello".into(), "KEY".into()],
         };
@@ -238,6 +247,10 @@ mod tests {
             Due 11000000000000002f000000000000010268656c6c6f
             Wake 12000000000000002f0000000000000102
             Cron 13000000000000002f000568656c6c6f4b4559
+            Kv 14000000000000002f000568656c6c6f4b4559
+            KvExpiry 15000000000000002f0000000000000102000568656c6c6f4b4559
+            KvPart 16000000000000002f00000000000001020000000000000003
+            KvRemains 17000000000000002f00000000000001020000000000000003
             Stored 24000000000000002f000568656c6c6f4b4559
         "#]]
         .assert_eq(&lines);
@@ -256,11 +269,8 @@ mod tests {
         let number = prop_oneof![0..3_u64, Just(0x0100), Just(u64::MAX), any::<u64>()];
         let text = "[\\x00-\\x02ab]{0,4}";
         let hash = prop_oneof![Just([0; 32]), Just([0xff; 32]), any::<[u8; 32]>()];
-        ([number.clone(), number], hash, [text, text]).prop_map(|(numbers, hash, texts)| Parts {
-            numbers,
-            hash,
-            texts,
-        })
+        ([number.clone(), number.clone(), number], hash, [text, text])
+            .prop_map(|(numbers, hash, texts)| Parts { numbers, hash, texts })
     }
 
     fn space() -> impl Strategy<Value = Space> {

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod key;
 pub mod memory;
 pub mod tables;
+pub mod value;
 
 mod disk;
 mod plan;

@@ -1,12 +1,18 @@
 // What stands for each kind of binding in `env`.
 
 import { hold } from "ext:bindery/binding/held.js";
+import { namespace, namespaces } from "ext:bindery/kv.js";
 import { fetcherOf } from "ext:bindery/rpc/fetcher.js";
 
 const { Error } = globalThis;
 
 // By the names that the host has for them.
-const KINDS = { __proto__: null, service: fetcherOf };
+const KINDS = {
+  __proto__: null,
+  kv: namespace,
+  dynamic_kv: namespaces,
+  service: fetcherOf,
+};
 
 /** Makes what stands for a binding: called by the host too, before the modules are evaluated. */
 export function bind(kind, slot) {

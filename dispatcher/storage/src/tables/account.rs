@@ -17,8 +17,10 @@ const TABLE: &str = "accounts";
 
 /// A quota that a tenant has used up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the tenant would store {got} bytes; its quota stored_bytes is {max}: delete something")]
+#[error("the tenant would store {got} {what}; its quota stored_{what} is {max}: delete something")]
 pub struct OverQuota {
+    /// Of what: `bytes` or `rows`.
+    pub what: &'static str,
     /// What would be there.
     pub got: u64,
     /// The quota.
@@ -35,11 +37,22 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Refuses so many more bytes if they would pass the quota.
-    pub fn admit(&self, bytes: u64, max: u64) -> std::result::Result<(), OverQuota> {
-        let got = self.bytes.saturating_add(bytes);
-        if bytes == 0 || got <= max { Ok(()) } else { Err(OverQuota { got, max }) }
+    /// Refuses so many more bytes and rows if they would pass the quota.
+    pub fn admit(&self, more: Self, max: Self) -> std::result::Result<(), OverQuota> {
+        within("bytes", self.bytes, more.bytes, max.bytes)?;
+        within("rows", self.rows, more.rows, max.rows)
     }
+}
+
+/// Growth is refused and nothing else, so that what is over its quota can still be made less.
+fn within(
+    what: &'static str,
+    there: u64,
+    more: u64,
+    max: u64,
+) -> std::result::Result<(), OverQuota> {
+    let got = there.saturating_add(more);
+    if more == 0 || got <= max { Ok(()) } else { Err(OverQuota { what, got, max }) }
 }
 
 /// The table of what tenants keep. A kind is a short name such as `kv`.
@@ -139,10 +152,13 @@ mod tests {
 
     #[test]
     fn a_quota_refuses_growth_over_it_and_nothing_else() {
-        assert_eq!(of(90, 1).admit(10, 100), Ok(()));
-        assert_eq!(of(200, 1).admit(0, 100), Ok(()));
-        let over = of(90, 1).admit(11, 100).expect_err("over");
-        assert_eq!(over, OverQuota { got: 101, max: 100 });
-        assert!(over.to_string().contains("101") && over.to_string().contains("quota"));
+        let max = of(100, 10);
+        assert_eq!(of(90, 1).admit(of(10, 9), max), Ok(()));
+        assert_eq!(of(200, 20).admit(of(0, 0), max), Ok(()));
+        let over = of(90, 1).admit(of(11, 0), max).expect_err("over");
+        assert_eq!(over, OverQuota { what: "bytes", got: 101, max: 100 });
+        assert!(over.to_string().contains("101") && over.to_string().contains("stored_bytes"));
+        let over = of(90, 1).admit(of(0, 10), max).expect_err("over");
+        assert_eq!(over, OverQuota { what: "rows", got: 11, max: 10 });
     }
 }

@@ -45,6 +45,12 @@ pub struct Quotas {
     /// Workers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
+    /// Bytes of all that its workers keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_bytes: Option<u64>,
+    /// How many things these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_rows: Option<u64>,
 }
 
 impl Row for Tenant {
@@ -127,7 +133,7 @@ impl Tenants {
     /// Removes the tenant, its name and every row of its own but its contents, which can be too
     /// many for one commit. They, and rows outside its prefix (host names), are removed apart.
     pub fn delete(&self, id: TenantId, name: &str) -> Vec<Write> {
-        const OWN: [Space; 11] = [
+        const OWN: [Space; 16] = [
             Space::Worker,
             Space::Version,
             Space::Deployment,
@@ -139,6 +145,11 @@ impl Tenants {
             Space::TenantAudit,
             Space::Due,
             Space::Cron,
+            Space::Kv,
+            Space::KvExpiry,
+            Space::KvPart,
+            Space::KvRemains,
+            Space::Stored,
         ];
         let mut writes =
             vec![Write::Delete { key: key(id) }, Write::Delete { key: name_key(name) }];
@@ -164,7 +175,7 @@ mod tests {
         let tenant = Tenant {
             name: "acme".into(),
             tier: "standard".into(),
-            quotas: Quotas { workers: Some(3) },
+            quotas: Quotas { workers: Some(3), ..Quotas::default() },
             limits: Lower { cpu_ms: Some(50), ..Lower::default() },
             suspended: false,
             created_ms: 7,

@@ -32,11 +32,15 @@ pub enum Kind {
     Cron = 1,
     /// A queue.
     Queue = 2,
+    /// Keys that have expired.
+    KvExpiry = 3,
+    /// Values that no key holds.
+    KvRemains = 4,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Cron, Self::Queue];
+    pub const ALL: [Self; 4] = [Self::Cron, Self::Queue, Self::KvExpiry, Self::KvRemains];
 }
 
 /// One entry.
