@@ -1,6 +1,7 @@
 //! The limits that are the dispatcher's own, beside those of [`bindery_wire::limit`]: together,
 //! every limit of a server that somebody can meet.
 
+use bindery_logic::cron;
 use bindery_logic::egress::redirect::REDIRECT_COUNT_MAX;
 pub use bindery_wire::limit::{
     AFTER_CLIENT, BINDINGS, CONSUMERS, CPU, CRON, CRONS, ENV, HEADERS, HEADERS_BYTES, LOG, Limit,
@@ -81,6 +82,9 @@ bindery_wire::limits! {
         "things due to one tenant that are being delivered at once";
         "further ones wait for their turn";
         "have handlers end sooner";
+    CRON_RETRIES = "cron_retry_count_max" cron::RETRY_COUNT, Count, None;
+        "times that a failed run of a cron is tried again"; "the next occurrence is waited for";
+        "catch what can be caught, and keep what is left for the next one";
     RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
         "log records of a tenant that are remembered"; "the oldest are forgotten";
         "follow the logs";

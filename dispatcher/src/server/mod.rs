@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bindery_storage::tables::Kind;
 use bindery_wire::limits;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ use crate::binding::Bindings;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::Cordons;
+use crate::cron::Crons;
 use crate::event::Events;
 use crate::http::{Front, Fronts};
 use crate::outbound::{Outbound, Workers};
@@ -125,12 +127,13 @@ impl Server {
             tasks: fronts.tasks(),
         });
         outbound.reach(&workers);
+        let crons = Crons { registry: registry.clone(), runner: Arc::new(events.clone()) };
         let scheduler = Scheduler::new(scheduler::Parts {
             engine: engine.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
             handle,
-            owners: vec![],
+            owners: vec![(Kind::Cron, Arc::new(crons))],
         });
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
@@ -210,11 +213,12 @@ impl Server {
         self.serving.send_replace(false);
         self.fronts.close(self.drain).await;
         self.placement.end(until.saturating_duration_since(Instant::now())).await;
+        // First, for what is being delivered ends with the isolate that it runs in.
+        self.placement.cordons().shutdown().await;
         self.ending.send_replace(true);
         if tokio::time::timeout(TASKS_IN, self.tasks.join()).await.is_err() {
             tracing::warn!("background work still ran when the server ended");
         }
-        self.placement.cordons().shutdown().await;
         self.fronts.end().await;
     }
 }
