@@ -1,5 +1,6 @@
 //! Crons: run at their time by the server itself, with nobody calling.
 
+mod example;
 mod recipe;
 mod run;
 
