@@ -34,8 +34,9 @@ impl Deliver for Crons {
     fn deliver(&self, tenant: TenantId, due: Due) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
             let run = match self.registry.cron_due(tenant, &due).await? {
-                Some(cron) => self.run(&cron).await?,
-                None => CronRun::LeftOut,
+                Some(cron) if cron.at_ms > 0 => self.run(&cron).await?,
+                // Nobody's, or one whose first occurrence is worked out now.
+                Some(_) | None => CronRun::LeftOut,
             };
             Ok(self.registry.settle_cron(tenant, &due, run).await?)
         })

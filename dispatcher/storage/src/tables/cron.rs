@@ -19,7 +19,8 @@ pub struct Cron {
     /// Sets this registration apart from earlier ones of the same expression. What is due of
     /// those is nobody's.
     pub generation: u64,
-    /// The occurrence that is due, or is tried again: milliseconds since 1970.
+    /// The occurrence that is due, or is tried again: milliseconds since 1970. 0 if it has yet to
+    /// be worked out.
     pub at_ms: u64,
     /// When it is due.
     pub due_ms: u64,
