@@ -105,6 +105,9 @@ struct Put {
     /// Workers that the tenant may have
     #[arg(long, value_name = "N")]
     workers: Option<u32>,
+    /// Calls of bindings that it may make in a minute
+    #[arg(long, value_name = "N")]
+    operations_per_minute: Option<u32>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -218,6 +221,7 @@ impl Put {
             ("limits", "subrequests", self.subrequests),
             ("limits", "wall_ms", self.wall_ms),
             ("quotas", "workers", self.workers),
+            ("quotas", "operations_per_minute", self.operations_per_minute),
         ] {
             if let Some(value) = value {
                 settings[group][name] = value.into();

@@ -81,8 +81,9 @@ fn quotas(fields: &mut Fields<'_>, faults: &mut Faults) -> Quotas {
         return Quotas::default();
     };
     let workers = quotas.take("workers", "a number", faults);
+    let operations_per_minute = quotas.take("operations_per_minute", "a number", faults);
     quotas.finish(faults);
-    Quotas { workers }
+    Quotas { workers, operations_per_minute }
 }
 
 /// Which part of a list is asked for. A cursor is the last name of the page before: it says

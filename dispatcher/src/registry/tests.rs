@@ -369,7 +369,7 @@ async fn settings_of_a_tenant_take_hold_at_once() {
     f.upload(("acme", "main"), upload("1")).await;
     let before = f.registry.code("acme", "main", None).await.expect("code");
     let limits = Lower { cpu_ms: Some(7), ..Lower::default() };
-    let quotas = Quotas { workers: Some(1) };
+    let quotas = Quotas { workers: Some(1), ..Quotas::default() };
     let settings = Settings { limits, quotas, ..Settings::default() };
     f.registry.put_tenant("acme", settings.clone()).await.expect("set");
     let after = f.registry.code("acme", "main", None).await.expect("code");

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::admin;
 use crate::audit::Audit;
-use crate::binding::Bindings;
+use crate::binding::{Bindings, Operations};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::Cordons;
@@ -87,7 +87,8 @@ impl Server {
         let tail = Tail::new(clock.clone());
         let usage = Usage::new(engine.clone(), clock.clone());
         let egress = setup::egress(config, &fronts, &clock).map_err(Error::Certificates)?;
-        let outbound = Arc::new(Outbound::new(egress.clone(), Bindings {}));
+        let operations = Operations::new(engine.clone(), clock.clone());
+        let outbound = Arc::new(Outbound::new(egress.clone(), Bindings {}, operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {

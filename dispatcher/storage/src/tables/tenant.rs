@@ -45,6 +45,9 @@ pub struct Quotas {
     /// Workers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
+    /// Calls of bindings in a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_per_minute: Option<u64>,
 }
 
 impl Row for Tenant {
@@ -164,7 +167,7 @@ mod tests {
         let tenant = Tenant {
             name: "acme".into(),
             tier: "standard".into(),
-            quotas: Quotas { workers: Some(3) },
+            quotas: Quotas { workers: Some(3), ..Quotas::default() },
             limits: Lower { cpu_ms: Some(50), ..Lower::default() },
             suspended: false,
             created_ms: 7,
