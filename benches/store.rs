@@ -34,6 +34,7 @@ struct Load {
     bytes_each: f64,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the process to kill is told so by its parent")]
 fn main() -> Result<()> {
     if let Ok(what) = std::env::var(FILL) {
         return fill_until_killed(&what);

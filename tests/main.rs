@@ -1,6 +1,7 @@
 //! The one integration binary: whole servers with real cordons, and the program from outside.
 
 mod cli;
+mod crons;
 mod dev;
 mod fetch;
 mod host;

@@ -57,10 +57,14 @@ impl Clock {
 
     /// Waits until [`Clock::elapsed`] has grown by `time`. Cancel-safe.
     pub async fn sleep(&self, time: Duration) {
+        self.sleep_until(self.elapsed() + time).await;
+    }
+
+    /// Waits until [`Clock::elapsed`] is `until`. Cancel-safe.
+    pub async fn sleep_until(&self, until: Duration) {
         match &self.0 {
-            Source::System(_) => tokio::time::sleep(time).await,
+            Source::System(_) => tokio::time::sleep(until.saturating_sub(self.elapsed())).await,
             Source::Test(_, moved) => {
-                let until = *moved.borrow() + time;
                 let mut moves = moved.subscribe();
                 // The sender lives as long as this clock, so the wait can not fail.
                 let _ = moves.wait_for(|moved| *moved >= until).await;

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod code;
 pub mod config;
 pub mod cordon;
+pub mod cron;
 pub mod egress;
 pub mod event;
 pub mod http;

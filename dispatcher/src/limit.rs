@@ -1,6 +1,7 @@
 //! The limits that are the dispatcher's own, beside those of [`bindery_wire::limit`]: together,
 //! every limit of a server that somebody can meet.
 
+use bindery_logic::cron;
 use bindery_logic::egress::redirect::REDIRECT_COUNT_MAX;
 use bindery_logic::kv as keys;
 pub use bindery_wire::limit::{
@@ -109,6 +110,9 @@ bindery_wire::limits! {
         "values of one tenant over 64 KiB that are received at once";
         "further ones wait for their turn";
         "write them one after another";
+    CRON_RETRIES = "cron_retry_count_max" cron::RETRY_COUNT, Count, None;
+        "times that a failed run of a cron is tried again"; "the next occurrence is waited for";
+        "catch what can be caught, and keep what is left for the next one";
     RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
         "log records of a tenant that are remembered"; "the oldest are forgotten";
         "follow the logs";

@@ -29,6 +29,7 @@ golden! {
     versions_has_its_help: "versions" => "versions";
     secrets_has_its_help: "secrets" => "secrets";
     secrets_put_has_its_help: "secrets" "put" => "secrets-put";
+    crons_has_its_help: "crons" => "crons";
     capabilities_has_its_help: "capabilities" => "capabilities-help";
     doctor_has_its_help: "doctor" => "doctor";
     bench_has_its_help: "bench" "cold-start" => "bench-cold-start";

@@ -82,7 +82,13 @@ impl Host {
 
     /// Ends it in order and starts it anew on the same directory, on other ports.
     pub(crate) async fn restart(&mut self) {
+        self.restart_after(|_| ()).await;
+    }
+
+    /// The same, with something done to its clock in between.
+    pub(crate) async fn restart_after(&mut self, meanwhile: impl FnOnce(&Clock)) {
         self.stop().await;
+        meanwhile(&self.clock);
         let (server, doors) = start(&self.config, &self.clock).await;
         self.server = Some(server);
         self.doors = doors;

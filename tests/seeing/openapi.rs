@@ -206,6 +206,7 @@ async fn workers(api: &mut Api, tenant: &str) {
     let worker = format!("{tenant}/workers/main");
     let (template, operation) = api.operation("PUT", &worker);
     let upload = Worker::new(SOURCE).text("A", "x").metadata("logpush", json!(true));
+    let upload = upload.metadata("crons", json!(["* * * * *"]));
     let answer = api.host.upload("demo", &upload).await;
     api.answered(&operation, &answer, "an upload");
     api.made.insert(format!("PUT {template}"));
@@ -219,6 +220,7 @@ async fn workers(api: &mut Api, tenant: &str) {
     }
     api.call("GET", &format!("{tenant}/logs"), None).await;
     hours(api, tenant).await;
+    api.call("GET", &format!("{worker}/crons"), None).await;
     let scheduled = json!({ "type": "scheduled", "cron": "0 0 * * *" });
     api.call("POST", &format!("{worker}/events"), Some(scheduled)).await;
     api.call("GET", &format!("{tenant}/audit"), None).await;

@@ -6,6 +6,7 @@ mod audit;
 mod bench;
 mod capabilities;
 mod config;
+mod crons;
 mod deploy;
 mod dev;
 mod doctor;
@@ -70,6 +71,9 @@ enum Command {
     /// Secrets of a worker
     #[command(after_help = secrets::EXAMPLES)]
     Secrets(secrets::SecretsArgs),
+    /// Crons of a worker: when they run next, how they last went, and one of them now
+    #[command(after_help = crons::EXAMPLES)]
+    Crons(crons::CronsArgs),
     /// Who asked for which change
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::AuditArgs),
@@ -117,6 +121,7 @@ impl Command {
             Self::Tenants(args) => tenants::run(&args),
             Self::Versions(args) => versions::run(&args),
             Self::Secrets(args) => secrets::run(&args),
+            Self::Crons(args) => crons::run(&args),
             Self::Audit(args) => audit::run(&args),
             Self::Store(args) => store::run(&args),
             Self::Capabilities(args) => capabilities::run(&args),

@@ -111,6 +111,9 @@ struct Put {
     /// Things that the tenant's workers may keep
     #[arg(long, value_name = "N")]
     stored_rows: Option<u64>,
+    /// Calls of bindings that it may make in a minute
+    #[arg(long, value_name = "N")]
+    operations_per_minute: Option<u32>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -226,6 +229,7 @@ impl Put {
             ("quotas", "workers", self.workers.map(u64::from)),
             ("quotas", "stored_bytes", self.stored_bytes),
             ("quotas", "stored_rows", self.stored_rows),
+            ("quotas", "operations_per_minute", self.operations_per_minute.map(u64::from)),
         ] {
             if let Some(value) = value {
                 settings[group][name] = value.into();

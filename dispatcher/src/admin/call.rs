@@ -6,7 +6,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use bindery_wire::limits::REQUEST_BYTES_MAX;
 
 use super::{
-    Admin, audit, capabilities, domains, events, health, kv, logs, openapi, secrets, store,
+    Admin, audit, capabilities, crons, domains, events, health, kv, logs, openapi, secrets, store,
     tenants, tokens,
 };
 use super::{upload, usage, workers};
@@ -92,6 +92,7 @@ const WORKERS: &str = "/v1/tenants/{t}/workers";
 const WORKER: &str = "/v1/tenants/{t}/workers/{w}";
 const VERSIONS: &str = "/v1/tenants/{t}/workers/{w}/versions";
 const DEPLOYMENTS: &str = "/v1/tenants/{t}/workers/{w}/deployments";
+const CRONS: &str = "/v1/tenants/{t}/workers/{w}/crons";
 const EVENTS: &str = "/v1/tenants/{t}/workers/{w}/events";
 const SECRETS: &str = "/v1/tenants/{t}/workers/{w}/secrets";
 const SECRET: &str = "/v1/tenants/{t}/workers/{w}/secrets/{name}";
@@ -303,6 +304,14 @@ pub(super) const CALLS: &[Call] = &[
     )
     .takes(JSON, "Deploy")
     .gives("Worker"),
+    call(
+        ("GET", CRONS),
+        Scope::Tenant,
+        &[],
+        (200, "Crons of the version that serves: when each runs next, and how it last went."),
+        || get(crons::list),
+    )
+    .gives("Crons"),
     call(
         ("POST", EVENTS),
         Scope::Tenant,

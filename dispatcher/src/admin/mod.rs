@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod call;
 mod capabilities;
+mod crons;
 mod domains;
 mod events;
 mod fields;

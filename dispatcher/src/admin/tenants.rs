@@ -83,8 +83,9 @@ fn quotas(fields: &mut Fields<'_>, faults: &mut Faults) -> Quotas {
     let workers = quotas.take("workers", "a number", faults);
     let stored_bytes = quotas.take("stored_bytes", "a number", faults);
     let stored_rows = quotas.take("stored_rows", "a number", faults);
+    let operations_per_minute = quotas.take("operations_per_minute", "a number", faults);
     quotas.finish(faults);
-    Quotas { workers, stored_bytes, stored_rows }
+    Quotas { workers, stored_bytes, stored_rows, operations_per_minute }
 }
 
 /// Which part of a list is asked for. A cursor is the last name of the page before: it says

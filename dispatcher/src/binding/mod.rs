@@ -4,11 +4,15 @@
 //! on this side of the line; a call says only what is to be done with it. Nothing in a head is
 //! believed.
 
+mod operations;
+
 use bindery_wire::binding;
 use bindery_wire::manifest::Binding;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use operations::Operations;
 
 use crate::code::Slot;
 use crate::kv::{self, Kv};

@@ -140,6 +140,7 @@ impl Line {
                 self.carry_out(id, canceled, fetch.map_ok(Carried::Fetched));
             }
             Operation::Bound(frame::Bound { head, .. }) => {
+                self.host.meter.operation();
                 let head = Bytes::copy_from_slice(head);
                 let held = if let To::Held(of, rights) = to { Some((of, rights)) } else { None };
                 let ask = Ask { code, slot, held, trace, head, body, attached };

@@ -15,7 +15,7 @@ use bindery_wire::manifest;
 use futures_util::future::BoxFuture;
 use http::HeaderName;
 
-use crate::binding::Bindings;
+use crate::binding::{Bindings, Operations};
 use crate::egress::Egress;
 use crate::line::{Answer, Ask, Call, Fetched, Outside, Refused};
 use crate::placement::Placement;
@@ -27,6 +27,7 @@ use crate::tasks::Tasks;
 pub struct Outbound {
     egress: Egress,
     bindings: Bindings,
+    operations: Operations,
     /// Not held: lines, which end up here, are part of it.
     workers: OnceLock<Weak<Workers>>,
 }
@@ -43,8 +44,8 @@ pub struct Workers {
 
 impl Outbound {
     /// One that knows no workers yet.
-    pub fn new(egress: Egress, bindings: Bindings) -> Self {
-        Self { egress, bindings, workers: OnceLock::new() }
+    pub fn new(egress: Egress, bindings: Bindings, operations: Operations) -> Self {
+        Self { egress, bindings, operations, workers: OnceLock::new() }
     }
 
     /// Lets calls reach workers, for as long as they are held elsewhere. Told once.
@@ -84,7 +85,17 @@ impl Outside for Outbound {
     }
 
     fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
-        self.bindings.ask(ask)
+        match self.operations.count(ask.code.tenant) {
+            Some(Ok(())) => self.bindings.ask(ask),
+            Some(Err(over)) => Box::pin(async move { Err(refused(over.to_string())) }),
+            None => {
+                let (operations, bindings) = (self.operations.clone(), self.bindings.clone());
+                Box::pin(async move {
+                    operations.look_up(ask.code.tenant).await?;
+                    bindings.ask(ask).await
+                })
+            }
+        }
     }
 }
 

@@ -150,6 +150,7 @@ impl Registry {
             }
             inner.deploy_into(&mut edit, &name, &mut worker, version);
             inner.route_into(&mut edit, &name, &manifest.routes).await?;
+            inner.cron_into(&mut edit, &name, Some((version, &manifest.crons))).await?;
             edit.write([inner.workers.put(edit.id, &name, &worker)]);
             edit.commit(Stale::Worker(&name)).await?;
             Ok(shown(name, &worker))
@@ -170,6 +171,7 @@ impl Registry {
                 inner.secrets.delete_all(edit.id, &name),
             ]);
             inner.route_into(&mut edit, &name, &[]).await?;
+            inner.cron_into(&mut edit, &name, None).await?;
             edit.commit(Stale::Worker(&name)).await?;
             inner.remove_unnamed_contents(&edit).await
         })

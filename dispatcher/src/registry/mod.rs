@@ -8,6 +8,7 @@
 
 mod cache;
 mod content;
+mod cron;
 mod deploy;
 mod domain;
 mod edit;
@@ -24,6 +25,7 @@ mod token;
 mod upload;
 mod vault;
 
+pub use cron::{CronDue, CronRun, CronShown};
 pub use deploy::{DeploymentShown, VersionShown, WorkerShown};
 pub use error::{Error, Result};
 pub use hook::{Changed, StartFailure, Started, Starter};
@@ -39,7 +41,8 @@ use std::sync::Arc;
 use bindery_storage::blob::Blobs;
 use bindery_storage::engine::Engine;
 use bindery_storage::tables::{
-    Contents, Domains, Meta, RouteTable, Secrets, Tenants, Tokens, Usage, Versions, Workers,
+    Contents, CronTable, Domains, DueTable, Meta, RouteTable, Secrets, Tenants, Tokens, Usage,
+    Versions, Workers,
 };
 use bindery_wire::Limits;
 
@@ -102,6 +105,8 @@ struct Inner {
     secrets: Secrets,
     domains: Domains,
     routes: RouteTable,
+    crons: CronTable,
+    due: DueTable,
     index: route::Index,
     meta: Meta,
     usage: Usage,
@@ -134,6 +139,8 @@ impl Registry {
             secrets: Secrets::new(engine()),
             domains: Domains::new(engine()),
             routes: RouteTable::new(engine()),
+            crons: CronTable::new(engine()),
+            due: DueTable::new(engine()),
             index: route::Index::default(),
             meta: Meta::new(engine()),
             usage: Usage::new(engine()),

@@ -95,7 +95,7 @@ impl Fixture {
         rows.iter().map(|row| [&row.key[..], &row.value[..]].concat()).collect()
     }
 
-    pub(super) async fn upload(&self, place: (&str, &str), upload: Upload) -> VersionId {
+    pub(crate) async fn upload(&self, place: (&str, &str), upload: Upload) -> VersionId {
         self.registry.ensure_tenant(place.0).await.expect("there");
         let uploaded = self.registry.upload(place.0, place.1, upload).await.expect("uploaded");
         self.clock.advance(std::time::Duration::from_millis(10));

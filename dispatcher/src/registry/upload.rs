@@ -106,7 +106,9 @@ impl Inner {
         };
         let code = self.assemble(of, generation, upload.manifest.clone(), (modules, secrets));
         let started = self.parts.starter.try_start(Arc::new(code)).await;
-        Ok((id, started.map_err(Error::Start)?))
+        let mut started = started.map_err(Error::Start)?;
+        started.warnings.extend(warning(&upload.manifest, &started.entrypoints));
+        Ok((id, started))
     }
 
     /// Writes the modules, then the version, its secrets and its deployment in one batch.
@@ -137,6 +139,7 @@ impl Inner {
         if upload.deploy == Deploy::Now {
             self.deploy_into(edit, name, &mut worker, version);
             self.route_into(edit, name, &upload.manifest.routes).await?;
+            self.cron_into(edit, name, Some((version, &upload.manifest.crons))).await?;
         }
         edit.write([self.workers.put(edit.id, name, &worker)]);
         edit.commit(Stale::Worker(name)).await?;
@@ -186,6 +189,13 @@ impl Inner {
         }
         Ok(excess > 0)
     }
+}
+
+/// What a version asks for that can not work.
+fn warning(manifest: &Manifest, entrypoints: &BTreeMap<String, Vec<String>>) -> Option<String> {
+    let handlers = entrypoints.get("default")?;
+    let lacks = !manifest.crons.is_empty() && !handlers.iter().any(|name| name == "scheduled");
+    lacks.then(|| "the default export has no scheduled() handler for the crons".to_owned())
 }
 
 /// The same failure, its positions those of what the modules were made from.

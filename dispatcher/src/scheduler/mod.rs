@@ -132,6 +132,8 @@ impl Scheduler {
         tokio::pin!(stopped);
         let handle = self.parts.handle.clone();
         loop {
+            // From before the time is read, so that what a pass takes does not come on top.
+            let since = self.parts.clock.elapsed();
             let next = self.pass().await.unwrap_or_else(|error| {
                 tracing::error!(%error, "what is due can not be read");
                 Next::After(FAILED_REST)
@@ -139,7 +141,7 @@ impl Scheduler {
             let rest = async {
                 match next {
                     Next::Now => tokio::task::yield_now().await,
-                    Next::After(rest) => self.parts.clock.sleep(rest).await,
+                    Next::After(rest) => self.parts.clock.sleep_until(since + rest).await,
                 }
             };
             tokio::select! {

@@ -21,10 +21,11 @@ use tokio::sync::watch;
 
 use crate::admin;
 use crate::audit::Audit;
-use crate::binding::Bindings;
+use crate::binding::{Bindings, Operations};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::Cordons;
+use crate::cron::Crons;
 use crate::event::Events;
 use crate::http::{Front, Fronts};
 use crate::kv::{self, Kv};
@@ -95,7 +96,9 @@ impl Server {
             tasks: tasks.clone(),
             vault: vault.clone(),
         });
-        let outbound = Arc::new(Outbound::new(egress.clone(), Bindings { kv: kv.clone() }));
+        let operations = Operations::new(engine.clone(), clock.clone());
+        let bindings = Bindings { kv: kv.clone() };
+        let outbound = Arc::new(Outbound::new(egress.clone(), bindings, operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
@@ -135,12 +138,14 @@ impl Server {
             tasks: fronts.tasks(),
         });
         outbound.reach(&workers);
+        let crons = Crons { registry: registry.clone(), runner: Arc::new(events.clone()) };
         let scheduler = Scheduler::new(scheduler::Parts {
             engine: engine.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
             handle,
             owners: vec![
+                (Kind::Cron, Arc::new(crons)),
                 (Kind::KvExpiry, Arc::new(kv.clone())),
                 (Kind::KvRemains, Arc::new(kv.clone())),
             ],
@@ -224,11 +229,12 @@ impl Server {
         self.serving.send_replace(false);
         self.fronts.close(self.drain).await;
         self.placement.end(until.saturating_duration_since(Instant::now())).await;
+        // First, for what is being delivered ends with the isolate that it runs in.
+        self.placement.cordons().shutdown().await;
         self.ending.send_replace(true);
         if tokio::time::timeout(TASKS_IN, self.tasks.join()).await.is_err() {
             tracing::warn!("background work still ran when the server ended");
         }
-        self.placement.cordons().shutdown().await;
         self.fronts.end().await;
     }
 }

@@ -30,7 +30,7 @@ impl Store {
         let opened = tokio::task::spawn_blocking(move || Self::open_now(&data)).await;
         let store = opened.map_err(|_| Error::Stopped)??;
         let engine: Arc<dyn Engine> = store.engine.clone();
-        tables::migrate(&engine).await?;
+        tables::migrate(&engine, &store.blobs).await?;
         Ok(store)
     }
 

@@ -8,7 +8,7 @@ use bindery_wire::log::Spent;
 use tokio::sync::Notify;
 
 /// What is counted. The names are those of the stored rows: append only.
-pub const FIGURES: [&str; 15] = [
+pub const FIGURES: [&str; 16] = [
     "requests",
     "cpu_us",
     "wall_us",
@@ -24,6 +24,7 @@ pub const FIGURES: [&str; 15] = [
     "outcome.hung",
     "outcome.lost",
     "outcome.internalError",
+    "operations",
 ];
 
 const REQUESTS: usize = 0;
@@ -34,6 +35,7 @@ const BYTES_OUT: usize = 4;
 const SUBREQUESTS: usize = 5;
 /// The first of the outcomes' counts, which stand in the order of [`Outcome::ALL`].
 const OUTCOMES: usize = 6;
+const OPERATIONS: usize = 15;
 
 /// What was counted since the last writing, in the order of [`FIGURES`].
 pub(super) type Counts = [u64; FIGURES.len()];
@@ -92,6 +94,12 @@ impl Meter {
     /// Outgoing requests were made.
     pub fn subrequests(self: &Arc<Self>, count: u32) {
         self.count(SUBREQUESTS, count.into());
+        self.list();
+    }
+
+    /// A binding was called.
+    pub fn operation(self: &Arc<Self>) {
+        self.count(OPERATIONS, 1);
         self.list();
     }
 

@@ -35,7 +35,7 @@ const QUIET_IN: Duration = Duration::from_millis(100);
 /// Changes and keys that wait.
 const HAPPENING_COUNT_MAX: usize = 4_096;
 
-const KEYS: &str = "keys: h help, r redeploy, u URLs, c clear, q quit";
+const KEYS: &str = "keys: h help, r redeploy, s run crons now, u URLs, c clear, q quit";
 
 /// Examples, below the help text.
 pub(crate) const EXAMPLES: &str = "\
@@ -158,6 +158,7 @@ fn react(session: &mut Session, happened: &Receiver<Happening>) -> Result<(), Er
 fn press(session: &mut Session, key: u8) -> Result<(), Error> {
     match key {
         b'r' => session.deploy_again(),
+        b's' => session.run_crons(),
         b'u' | b'o' => session.print_urls(),
         b'c' => output::clear(),
         b'h' | b'?' => output::line(KEYS),

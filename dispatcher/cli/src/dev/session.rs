@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use bindery_wire::ContentHash;
@@ -11,6 +13,7 @@ use super::DevArgs;
 use super::log::Log;
 use super::watch::{Change, Watcher};
 use crate::api::{self, Api, Worker};
+use crate::crons;
 use crate::deploy::{self, Directory, Prepared, Sources, Stage};
 use crate::error::Error;
 
@@ -20,11 +23,13 @@ const READ_COUNT_MAX: usize = 3;
 /// The workers, and what deploys them.
 pub(super) struct Session {
     tenant: String,
-    api: Api,
+    api: Arc<Api>,
     log: Log,
     watcher: Watcher,
     workers: Vec<Member>,
     changed: BTreeSet<usize>,
+    /// Crons that were begun by hand.
+    crons: Option<JoinHandle<()>>,
 }
 
 /// A worker of the session.
@@ -61,8 +66,8 @@ impl Session {
             failed: false,
         };
         let workers = dirs.iter().map(member).collect();
-        let (tenant, changed) = (args.tenant.clone(), BTreeSet::new());
-        Ok(Self { tenant, api, log, watcher, workers, changed })
+        let (tenant, api, changed) = (args.tenant.clone(), Arc::new(api), BTreeSet::new());
+        Ok(Self { tenant, api, log, watcher, workers, changed, crons: None })
     }
 
     /// Deploys every worker for the first time.
@@ -154,6 +159,24 @@ impl Session {
         Ok(name)
     }
 
+    /// Begins to run every cron of the session's workers once, whenever it is due. What comes of
+    /// it is in the log.
+    pub(super) fn run_crons(&mut self) -> Result<(), Error> {
+        if self.crons.as_ref().is_some_and(|run| !run.is_finished()) {
+            return self.log.warning("the crons still run");
+        }
+        let serving = self.workers.iter().filter_map(|worker| worker.serving.as_ref());
+        let place = |serving: &Serving| Worker {
+            tenant: self.tenant.clone(),
+            worker: serving.name.clone(),
+        };
+        let places: Vec<Worker> = serving.map(place).collect();
+        let (api, log) = (self.api.clone(), self.log.clone());
+        // Whoever reads the output may be gone; the session ends with its own next line.
+        self.crons = Some(thread::spawn(move || drop(run_crons(&api, &log, &places))));
+        Ok(())
+    }
+
     /// Prints where the workers are reached.
     pub(super) fn print_urls(&self) -> Result<(), Error> {
         let serving = self.workers.iter().filter_map(|worker| worker.serving.as_ref());
@@ -188,6 +211,20 @@ impl Member {
             None => self.directory.dir.display().to_string(),
         }
     }
+}
+
+fn run_crons(api: &Api, log: &Log, places: &[Worker]) -> Result<(), Error> {
+    let mut count = 0;
+    for place in places {
+        let run = |crons: Vec<String>| {
+            count += crons.len();
+            crons.iter().try_for_each(|cron| crons::fire(api, place, cron).map(drop))
+        };
+        if let Err(error) = crons::expressions(api, place).and_then(run) {
+            log.problem(&place.worker, &error, true)?;
+        }
+    }
+    if count == 0 { log.warning("there is no cron to run") } else { Ok(()) }
 }
 
 /// A directory's own name.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bindery_logic::cron::Schedule;
 use bindery_wire::limits::{
     BATCH_COUNT_MAX, CONSUMER_COUNT_MAX, CRON_BYTES_MAX, CRON_COUNT_MAX, DELAY_S_MAX,
 };
@@ -81,6 +82,8 @@ pub(super) fn crons(fields: &mut Fields<'_>, faults: &mut Faults) -> Vec<String>
             faults.add(format!("{path}[{at}]"), message);
         } else if !seen.insert(cron) {
             faults.add(format!("{path}[{at}]"), "the same cron is there already");
+        } else if let Err(error) = Schedule::parse(cron) {
+            faults.add(format!("{path}[{at}]"), error.to_string());
         }
     }
     crons

@@ -7,6 +7,7 @@
 mod account;
 mod audit;
 mod content;
+mod cron;
 mod domain;
 mod due;
 mod format;
@@ -24,6 +25,7 @@ mod worker;
 pub use account::{Account, OverQuota, Stored};
 pub use audit::{Audit, AuditEntry, Place};
 pub use content::{CONTENT_BYTES_MAX, Contents};
+pub use cron::{Cron, CronTable, LastRun, named as named_cron};
 pub use domain::{Domain, Domains};
 pub use due::{Due, DueTable, Hint, Kind};
 pub use format::migrate;

@@ -33,6 +33,9 @@ pub enum Error {
     /// The row does not hold what its table keeps.
     #[error("a row of {0} does not parse")]
     Malformed(&'static str),
+    /// What is too large for rows could not be read.
+    #[error(transparent)]
+    Blob(#[from] crate::blob::Error),
     /// A content's rows do not hold what their hash says.
     #[error("the content {0} is damaged in the store")]
     Damaged(ContentHash),

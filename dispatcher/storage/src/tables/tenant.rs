@@ -51,6 +51,9 @@ pub struct Quotas {
     /// How many things these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored_rows: Option<u64>,
+    /// Calls of bindings in a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_per_minute: Option<u64>,
 }
 
 impl Row for Tenant {
