@@ -15,8 +15,9 @@ use bindery_storage::key::Space;
 use bindery_storage::memory::Memory;
 use bindery_storage::tables::{
     Account, Audit, AuditEntry, Contents, Cron, CronTable, Deployment, Domain, Domains, DueTable,
-    LastRun, Meta, Place, Quotas, RouteTable, Routes, Sealed, Secrets, Stored, Tenant, Tenants,
-    Token, Tokens, Usage, Version, Versions, Worker, Workers, migrate,
+    KvPlace, KvRow, KvTable, KvValue, LastRun, Meta, Place, Quotas, Remains, RouteTable, Routes,
+    Sealed, Secrets, Standing, Stored, Tenant, Tenants, Token, Tokens, Usage, Version, Versions,
+    Worker, Workers, migrate,
 };
 use bindery_wire::limits::Lower;
 use bindery_wire::recipe::{self, Recipe};
@@ -38,6 +39,7 @@ async fn filled() -> Arc<dyn Engine> {
     let mut writes = of_tenant(&engine);
     writes.extend(of_worker(&engine));
     writes.extend(of_what_runs(&engine));
+    writes.extend(of_keys(&engine));
     commit(&engine, writes).await;
     engine
 }
@@ -130,6 +132,28 @@ fn of_what_runs(engine: &Arc<dyn Engine>) -> Vec<Write> {
     };
     let mut writes = vec![CronTable::new(engine.clone()).put(TENANT, ("main", CRON), &cron)];
     writes.extend(DueTable::new(engine.clone()).add(TENANT, &cron.due("main", CRON), 600_000));
+    writes
+}
+
+/// Keys whose values are here, in parts and in a file, and one that no key holds.
+fn of_keys(engine: &Arc<dyn Engine>) -> Vec<Write> {
+    let table = KvTable::new(engine.clone());
+    let place = |name| KvPlace { tenant: TENANT, namespace: "notes", name };
+    let small = KvRow {
+        expires_s: Some(1_000_060),
+        metadata: Some("{\"a\":1}".into()),
+        length: 5,
+        value: KvValue::Inline("value".into()),
+    };
+    let of = |length, value| KvRow { expires_s: None, metadata: None, length, value };
+    let file = KvValue::File { number: 9, hash: ContentHash([0xef; 32]) };
+    let (standing, bytes) = (Standing::Condemned, 5_000);
+    let remains = Remains { at_ms: 1_000_000_000, value: 7, standing, bytes };
+    let mut writes = table.put(place("small"), &small);
+    writes.extend(table.put(place("parts"), &of(4, KvValue::Parts(8))));
+    writes.extend(table.put(place("file"), &of(2 << 20, file)));
+    writes.extend(table.put_parts(TENANT, 8, b"part"));
+    writes.push(table.put_remains(TENANT, &remains));
     writes
 }
 
