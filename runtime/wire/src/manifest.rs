@@ -69,6 +69,15 @@ pub enum ModuleKind {
     Wasm,
     /// A source map of another module; never imported.
     SourceMap,
+    /// A CommonJS module: what it leaves in `module.exports`.
+    CommonJs,
+}
+
+impl ModuleKind {
+    /// Whether there can be compiled code of it.
+    pub fn compiles(self) -> bool {
+        matches!(self, Self::Es | Self::CommonJs | Self::Wasm)
+    }
 }
 
 /// What one name in `env` stands for.
