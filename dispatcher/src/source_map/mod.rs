@@ -148,6 +148,7 @@ mod tests {
             routes: vec![],
             queue_consumers: vec![],
             crons: vec![],
+            given: None,
         };
         let bytes =
             |(name, _, text): &(&str, _, &str)| ((*name).to_owned(), text.to_string().into());
