@@ -219,7 +219,7 @@ fn all_problems_of_a_description_are_reported_at_once_with_their_places() {
           ./wrangler.jsonc:6:3: d1_databases is not supported yet
           ./wrangler.jsonc:6:39: `triggers.cron` is not a known key: did you mean `crons`?
           ./wrangler.jsonc:7:13: `Python` is not a module type: use ESModule, CommonJS, Text, Data or CompiledWasm
-          ./wrangler.jsonc:7:85: `*.{a,b}`: write one glob for each alternative
+          ./wrangler.jsonc:7:82: `*.{a,b}`: write one glob for each alternative
           ./wrangler.jsonc:8:3: `vars` must be an object
     "#]]
     .assert_eq(&stderr);
