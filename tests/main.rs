@@ -9,6 +9,7 @@ mod hostile;
 mod js;
 mod kv;
 mod lifecycle;
+mod loader;
 mod routes;
 mod sandbox;
 mod scale;

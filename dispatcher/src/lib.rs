@@ -15,6 +15,7 @@ pub mod http;
 pub mod kv;
 pub mod limit;
 pub mod line;
+pub mod loader;
 pub mod metrics;
 pub mod outbound;
 pub mod placement;

@@ -11,7 +11,7 @@ pub use bindery_wire::limit::{
 };
 
 use crate::config::PoolConfig;
-use crate::{admin, http, kv, line, registry, scheduler, tail};
+use crate::{admin, http, kv, line, loader, registry, scheduler, tail};
 
 /// A setting of the server's configuration.
 const fn server(key: &'static str) -> Option<Setting> {
@@ -34,6 +34,9 @@ bindery_wire::limits! {
         Some(Setting { key: "quotas.workers", levels: &["tenant"] });
         "workers of a tenant"; "the upload is answered with QUOTA";
         "delete a worker";
+    REGISTERED = "registered_count_max" registry::REGISTERED_COUNT_MAX, Count, None;
+        "workers that those of a tenant have registered"; "registering throws";
+        "unregister one that is not used";
     VERSIONS = "version_count_max" registry::VERSION_COUNT_MAX, Count, None;
         "versions of a worker"; "the oldest that does not serve is dropped";
         "deploy an older version before it is the oldest";
@@ -113,6 +116,19 @@ bindery_wire::limits! {
     CRON_RETRIES = "cron_retry_count_max" cron::RETRY_COUNT, Count, None;
         "times that a failed run of a cron is tried again"; "the next occurrence is waited for";
         "catch what can be caught, and keep what is left for the next one";
+    TOLD = "told_count_max" line::TOLD_COUNT_MAX, Count, None;
+        "events of one loaded worker of which its tails are being told"; "no tail is told of more";
+        "have `tail` handlers end sooner";
+    LOADED = "loaded_count_max" loader::LOADED_COUNT_MAX, Count, None;
+        "workers loaded by those of a tenant that somebody can still call"; "loading throws";
+        "load them by name, so that the same one is used again";
+    LOADED_BYTES = "loaded_bytes_max" loader::LOADED_BYTES_MAX, Bytes, None;
+        "bytes of the code of those, what is the same counted once"; "loading throws";
+        "load fewer at once";
+    LOADED_NAMES = "loaded_name_count_max" loader::NAME_COUNT_MAX, Count, None;
+        "names by which a tenant's loaders know workers";
+        "the one used longest ago is forgotten, and loaded again when it is asked for";
+        "use fewer names";
     RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
         "log records of a tenant that are remembered"; "the oldest are forgotten";
         "follow the logs";

@@ -12,6 +12,7 @@ mod extension;
 mod fetch;
 mod http;
 mod kv;
+mod loader;
 mod rpc;
 mod timers;
 

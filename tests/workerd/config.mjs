@@ -38,6 +38,9 @@ const bound = {
         (name = "NAMED", service = (name = "callee", entrypoint = "Named",
           props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`,
 };
+bound.loader = (name) => `${bound.kv(name)}
+        ${bound.rpc(name)}
+        (name = "LOADER", workerLoader = ()),`;
 
 const subject = ({ name, copy }) => `
     (name = "${name}", worker = (

@@ -17,12 +17,15 @@ pub use operations::Operations;
 use crate::code::Slot;
 use crate::kv::{self, Kv};
 use crate::line::{Answer, Ask, FetchedBody, Refused};
+use crate::loader::Loaders;
 
 /// Carries out the calls of bindings.
 #[derive(Clone)]
 pub struct Bindings {
     /// Namespaces of keys and values.
     pub kv: Kv,
+    /// What loads workers.
+    pub loaders: Loaders,
 }
 
 impl Bindings {
@@ -37,6 +40,10 @@ impl Bindings {
             }
             Some(Slot::Binding(Binding::DynamicKv)) => kv(ask, None),
             Some(Slot::Binding(Binding::Queue { .. } | Binding::DynamicQueue)) => not_yet("queue"),
+            Some(Slot::Binding(Binding::WorkerLoader)) if ask.rights().is_all() => {
+                let loaders = self.loaders.clone();
+                Box::pin(async move { loaders.ask(ask).await })
+            }
             _ => Box::pin(async { Err(malformed()) }),
         }
     }

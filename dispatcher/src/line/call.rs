@@ -174,8 +174,9 @@ impl Line {
         let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
         let Some(calls_left) = left else {
             // The body goes after the table is free: it may be one of this line's.
+            let refused = too_many(exchange.calls_max);
             drop(table);
-            self.send_refusal(id, &self.too_many());
+            self.send_refusal(id, &refused);
             return Ok(None);
         };
         exchange.calls_left = calls_left;
@@ -319,10 +320,6 @@ impl Line {
         let refusal = frame::Refusal { wrong: refused.wrong, message: &refused.message };
         let (result, handed) = (Err(refusal), Vec::new());
         self.send(&Down::Reply(frame::Reply { call, result, handed }));
-    }
-
-    fn too_many(&self) -> Refused {
-        too_many(self.code.limits.subrequest_count_max)
     }
 }
 

@@ -7,17 +7,21 @@
 
 mod encoded;
 mod internet;
+mod tail;
 mod worker;
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use bindery_wire::limits::Lower;
 use bindery_wire::manifest;
 use futures_util::future::BoxFuture;
 use http::HeaderName;
 
 use crate::binding::{Bindings, Operations};
+use crate::code::Code;
 use crate::egress::Egress;
-use crate::line::{Answer, Ask, Call, Fetched, Outside, Refused};
+use crate::event::Events;
+use crate::line::{Answer, Ask, Call, Fetched, Item, Outside, Refused};
 use crate::placement::Placement;
 use crate::registry::Registry;
 use crate::rpc::{Props, Service, Target};
@@ -38,6 +42,8 @@ pub struct Workers {
     pub registry: Registry,
     /// Where they run.
     pub placement: Placement,
+    /// Runs events that no client's request brings.
+    pub events: Events,
     /// Runs the lines of those that are not live.
     pub tasks: Tasks,
 }
@@ -71,17 +77,32 @@ impl Outside for Outbound {
                 let egress = self.egress.clone();
                 Box::pin(async move { internet::fetch(&egress, call).await })
             }
-            manifest::Outbound::None => Box::pin(async { Err(refused(NOT_PERMITTED)) }),
+            manifest::Outbound::None => {
+                let loaded = call.code.instance != 0;
+                let why = if loaded { "" } else { " (Its `outbound` is \"none\".)" };
+                Box::pin(async move { Err(refused(format!("{NOT_PERMITTED}{why}"))) })
+            }
             manifest::Outbound::Service { service, entrypoint } => {
                 let service = Service {
                     target: Target::Named(service.as_str().into()),
                     entrypoint: entrypoint.as_deref().map(Into::into),
                     props: Props::None,
+                    limits: Lower::NONE,
                 };
                 let workers = self.workers();
                 Box::pin(async move { worker::fetch(&*workers?, call, &service).await })
             }
         }
+    }
+
+    fn tell(&self, code: Arc<Code>, item: Item) {
+        let (Ok(workers), Some(tails)) = (self.workers(), code.tails.clone()) else { return };
+        let tasks = workers.tasks.clone();
+        tasks.spawn("tail", async move {
+            for service in &tails.services {
+                tail::tell(&workers, &code, service, &item.text).await;
+            }
+        });
     }
 
     fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
@@ -101,7 +122,7 @@ impl Outside for Outbound {
 
 const NOT_PERMITTED: &str = "This worker is not permitted to access the internet via global \
     functions like fetch(). It must use capabilities (such as bindings in 'env') to talk to the \
-    outside world. (Its `outbound` is \"none\".)";
+    outside world.";
 
 const ONE_TIME_BODY: &str = "A request with a one-time-use body (it was initialized from a stream, \
     not a buffer) encountered a redirect requiring the body to be retransmitted. To avoid this \

@@ -29,6 +29,7 @@ use crate::cron::Crons;
 use crate::event::Events;
 use crate::http::{Front, Fronts};
 use crate::kv::{self, Kv};
+use crate::loader::Loaders;
 use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement};
 use crate::registry::{self, Operator, Registry, Vault};
@@ -97,7 +98,8 @@ impl Server {
             vault: vault.clone(),
         });
         let operations = Operations::new(engine.clone(), clock.clone());
-        let bindings = Bindings { kv: kv.clone() };
+        let loaders = Loaders::default();
+        let bindings = Bindings { kv: kv.clone(), loaders: loaders.clone() };
         let outbound = Arc::new(Outbound::new(egress.clone(), bindings, operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
@@ -117,6 +119,7 @@ impl Server {
             usage: usage.clone(),
             tasks: fronts.tasks(),
             compiled,
+            loaders: loaders.clone(),
             scheduler: handle.clone(),
         });
         let registry = Registry::open(registry::Parts {
@@ -135,9 +138,11 @@ impl Server {
         let workers = Arc::new(Workers {
             registry: registry.clone(),
             placement: placement.clone(),
+            events: events.clone(),
             tasks: fronts.tasks(),
         });
         outbound.reach(&workers);
+        loaders.reach(&workers);
         let crons = Crons { registry: registry.clone(), runner: Arc::new(events.clone()) };
         let scheduler = Scheduler::new(scheduler::Parts {
             engine: engine.clone(),

@@ -13,13 +13,13 @@ export const SEND = 2;
 
 const held = new WeakMap();
 
-/** Notes that an object stands for what a slot holds. */
-export function hold(object, kind, slot, rights = ALL) {
-  set(held, object, { __proto__: null, kind, slot, rights });
+/** Notes that an object stands for what a slot holds, or for the part of it that has a name. */
+export function hold(object, kind, slot, rights = ALL, part = undefined) {
+  set(held, object, { __proto__: null, kind, slot, rights, part });
   return object;
 }
 
-/** `{ kind, slot, rights }` of an object that stands for a binding, or undefined. */
+/** `{ kind, slot, rights, part }` of an object that stands for a binding, or undefined. */
 export function heldBy(object) {
   return get(held, object);
 }

@@ -2,6 +2,7 @@
 
 import { hold } from "ext:bindery/binding/held.js";
 import { namespace, namespaces } from "ext:bindery/kv.js";
+import { loaderOf } from "ext:bindery/loader/loader.js";
 import { fetcherOf } from "ext:bindery/rpc/fetcher.js";
 
 const { Error } = globalThis;
@@ -11,6 +12,7 @@ const KINDS = {
   __proto__: null,
   kv: namespace,
   dynamic_kv: namespaces,
+  loader: loaderOf,
   service: fetcherOf,
 };
 
