@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 pub use operations::Operations;
 
+use crate::cache::Caches;
 use crate::code::Slot;
 use crate::kv::{self, Kv};
 use crate::line::{Answer, Ask, FetchedBody, Refused};
@@ -21,6 +22,8 @@ use crate::line::{Answer, Ask, FetchedBody, Refused};
 /// Carries out the calls of bindings.
 #[derive(Clone)]
 pub struct Bindings {
+    /// Caches.
+    pub caches: Caches,
     /// Namespaces of keys and values.
     pub kv: Kv,
 }
@@ -30,7 +33,7 @@ impl Bindings {
     pub fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
         let kv = |ask, namespace| Box::pin(kv::answer(self.kv.clone(), ask, namespace));
         match ask.of() {
-            Some(Slot::Caches) => not_yet("caches"),
+            Some(Slot::Caches) => self.caches.ask(ask),
             Some(Slot::Binding(Binding::KvNamespace { namespace })) => {
                 let namespace = namespace.clone();
                 kv(ask, Some(namespace))

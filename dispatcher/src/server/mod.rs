@@ -96,8 +96,9 @@ impl Server {
             tasks: tasks.clone(),
             vault: vault.clone(),
         });
+        let caches = store::caches(config, &clock).await?;
         let operations = Operations::new(engine.clone(), clock.clone());
-        let bindings = Bindings { kv: kv.clone() };
+        let bindings = Bindings { caches: caches.clone(), kv: kv.clone() };
         let outbound = Arc::new(Outbound::new(egress.clone(), bindings, operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
@@ -117,6 +118,7 @@ impl Server {
             usage: usage.clone(),
             tasks: fronts.tasks(),
             compiled,
+            caches: caches.clone(),
             scheduler: handle.clone(),
         });
         let registry = Registry::open(registry::Parts {
@@ -159,6 +161,7 @@ impl Server {
             placement: placement.clone(),
             tail: tail.clone(),
             commits: engine,
+            caches,
             scheduler: scheduler.figures(),
         };
         let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
