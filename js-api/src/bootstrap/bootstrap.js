@@ -3,6 +3,7 @@
 
 import { core } from "ext:core/mod.js";
 import * as time from "ext:bindery/time.js";
+import { Cache, caches, CacheStorage } from "ext:bindery/cache.js";
 import { bodyChunk, bodyEnd } from "ext:bindery/door.js";
 import * as timers from "ext:bindery/timers.js";
 import { console } from "ext:bindery/console.js";
@@ -65,6 +66,8 @@ const CLASSES = {
   AbortController: abort.AbortController,
   AbortSignal: abort.AbortSignal,
   Blob: file.Blob,
+  Cache,
+  CacheStorage,
   ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
   CompressionStream: compression.CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
@@ -139,6 +142,7 @@ inspect.showGetters(events.Event, ["type"]);
 const VALUES = {
   atob: base64.atob,
   btoa: base64.btoa,
+  caches,
   clearInterval: timers.clearInterval,
   clearTimeout: timers.clearTimeout,
   console,
