@@ -1,5 +1,6 @@
 //! The one integration binary: whole servers with real cordons, and the program from outside.
 
+mod cache;
 mod cli;
 mod crons;
 mod dev;

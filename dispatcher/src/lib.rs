@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod audit;
 pub mod binding;
+pub mod cache;
 pub mod clock;
 pub mod code;
 pub mod config;

@@ -10,8 +10,8 @@ pub use bindery_wire::limit::{
     Unit, WALL,
 };
 
-use crate::config::PoolConfig;
-use crate::{admin, http, kv, line, loader, registry, scheduler, tail};
+use crate::config::{CacheConfig, PoolConfig};
+use crate::{admin, cache, http, kv, line, loader, registry, scheduler, tail};
 
 /// A setting of the server's configuration.
 const fn server(key: &'static str) -> Option<Setting> {
@@ -27,6 +27,15 @@ bindery_wire::limits! {
     SLOTS = "stub_count_max" line::SLOT_COUNT_MAX, Count, None;
         "stubs of others that one isolate holds"; "the call that would bring one more fails";
         "dispose of stubs that are not used";
+    CACHE_NAME = "cache_name_bytes_max" cache::CACHE_NAME_BYTES_MAX, Bytes, None;
+        "bytes of the name of a cache"; "caches.open throws";
+        "give it a shorter name";
+    CACHE_KEY = "cache_key_bytes_max" cache::CACHE_KEY_BYTES_MAX, Bytes, None;
+        "bytes of the URL or `cacheKey` of a cached response"; "the call is refused";
+        "use a hash of it";
+    CACHE_VARIANTS = "cache_variant_count_max" cache::CACHE_VARIANT_COUNT_MAX, Count, None;
+        "cached responses to one URL, by what `Vary` names"; "the oldest is dropped";
+        "vary on fewer headers";
     CONNECTIONS = "connection_count_max" http::CONNECTION_COUNT_MAX, Count, None;
         "connections of one thread of the front door"; "further ones wait to be accepted";
         "close connections that are not used";
@@ -139,7 +148,7 @@ bindery_wire::limits! {
 
 /// Every limit of a server, with the value that applies where nobody sets another.
 pub fn all() -> Vec<Limit> {
-    bindery_wire::limit::ALL.iter().chain(OWN).copied().chain(pool()).collect()
+    bindery_wire::limit::ALL.iter().chain(OWN).copied().chain(pool()).chain(caches()).collect()
 }
 
 /// The bounds of the pool, which the server's configuration sets.
@@ -208,6 +217,35 @@ fn pool() -> [Limit; 7] {
                 "pool.cordon-start-count-max",
                 config.cordon_start_count_max.get().into(),
             )
+        },
+    ]
+}
+
+/// The bounds of caches, which the server's configuration sets.
+fn caches() -> [Limit; 3] {
+    let config = CacheConfig::default();
+    let row = |name, key, value| Limit {
+        name,
+        value,
+        unit: Unit::Bytes,
+        set: server(key),
+        what: "",
+        at: "the tenant that holds most loses what it did not use for longest",
+        advice: "raise it if there is room",
+    };
+    [
+        Limit {
+            what: "bytes of memory that the caches of all tenants hold",
+            ..row("cache_memory_bytes_max", "cache.memory-bytes-max", config.memory_bytes_max)
+        },
+        Limit {
+            what: "bytes of files that the caches of all tenants hold",
+            ..row("cache_disk_bytes_max", "cache.disk-bytes-max", config.disk_bytes_max)
+        },
+        Limit {
+            what: "bytes of one cached response",
+            at: "put fails",
+            ..row("cache_object_bytes_max", "cache.object-bytes-max", config.object_bytes_max)
         },
     ]
 }

@@ -68,6 +68,7 @@ deno_core::extension!(
         "ext:bindery/binding/kinds.js" = "binding/kinds.js",
         "ext:bindery/inspect.js" = "console/inspect.js",
         "ext:bindery/console.js" = "console/console.js",
+        "ext:bindery/cache.js" = "cache/cache.js",
         "ext:bindery/crypto.js" = "crypto/crypto.js",
         "ext:bindery/queue.js" = "event/queue.js",
         "ext:bindery/scheduled.js" = "event/scheduled.js",

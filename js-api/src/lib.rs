@@ -4,6 +4,7 @@ pub mod door;
 pub mod ops;
 
 mod binding;
+mod cache;
 mod cloudflare;
 mod console;
 mod crypto;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 pub use operations::Operations;
 
+use crate::cache::Caches;
 use crate::code::Slot;
 use crate::kv::{self, Kv};
 use crate::line::{Answer, Ask, FetchedBody, Refused};
@@ -22,6 +23,8 @@ use crate::loader::Loaders;
 /// Carries out the calls of bindings.
 #[derive(Clone)]
 pub struct Bindings {
+    /// Caches.
+    pub caches: Caches,
     /// Namespaces of keys and values.
     pub kv: Kv,
     /// What loads workers.
@@ -33,7 +36,7 @@ impl Bindings {
     pub fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
         let kv = |ask, namespace| Box::pin(kv::answer(self.kv.clone(), ask, namespace));
         match ask.of() {
-            Some(Slot::Caches) => not_yet("caches"),
+            Some(Slot::Caches) => self.caches.ask(ask),
             Some(Slot::Binding(Binding::KvNamespace { namespace })) => {
                 let namespace = namespace.clone();
                 kv(ask, Some(namespace))

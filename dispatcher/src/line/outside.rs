@@ -68,6 +68,8 @@ pub struct Ask {
     pub head: Bytes,
     /// The bytes that go with it.
     pub body: RequestBody,
+    /// Whether they were sent under an encoding, and are now what it says.
+    pub decoded: bool,
     /// What goes with them, in the order in which they name it.
     pub attached: Vec<Capability>,
 }

@@ -14,18 +14,22 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use bindery_wire::limits::Lower;
 use bindery_wire::manifest;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
+use http_body_util::{BodyExt, Full};
 
 use crate::binding::{Bindings, Operations};
 use crate::code::Code;
 use crate::egress::Egress;
 use crate::event::Events;
-use crate::line::{Answer, Ask, Call, Fetched, Item, Outside, Refused};
+use crate::line::{Answer, Ask, Call, Cut, Fetched, Item, Outside, Refused, Upload};
 use crate::placement::Placement;
 use crate::registry::Registry;
 use crate::rpc::{Props, Service, Target};
 use crate::tasks::Tasks;
+
+pub(crate) use encoded::unread;
 
 /// Carries out the calls of workers.
 pub struct Outbound {
@@ -127,6 +131,21 @@ const NOT_PERMITTED: &str = "This worker is not permitted to access the internet
 const ONE_TIME_BODY: &str = "A request with a one-time-use body (it was initialized from a stream, \
     not a buffer) encountered a redirect requiring the body to be retransmitted. To avoid this \
     error in the future, construct this request from a buffer-like body initializer.";
+
+/// What stands behind a status.
+pub(crate) fn status_text(status: u16) -> &'static str {
+    // The crate writes it without the hyphen that it has everywhere else.
+    if status == 203 {
+        return "Non-Authoritative Information";
+    }
+    let known = StatusCode::from_u16(status).ok();
+    known.and_then(|status| status.canonical_reason()).unwrap_or_default()
+}
+
+/// Bytes as a body that is all there.
+pub(crate) fn whole(bytes: Bytes) -> Upload {
+    Box::pin(Full::new(bytes).map_err(|never| -> Cut { match never {} }))
+}
 
 /// A failure that is not the caller's.
 fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Refused {

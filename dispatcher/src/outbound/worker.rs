@@ -319,7 +319,7 @@ fn fetched(
     let bare = method == Method::HEAD || matches!(status, 204 | 205 | 304);
     Ok(Fetched {
         status,
-        status_text: code.canonical_reason().unwrap_or_default().into(),
+        status_text: super::status_text(code.as_u16()).into(),
         url: None,
         redirects: 0,
         headers: passed,

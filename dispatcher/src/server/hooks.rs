@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bindery_wire::{Outcome, TenantId};
 use futures_util::future::BoxFuture;
 
+use crate::cache::Caches;
 use crate::code::Code;
 use crate::loader::Loaders;
 use crate::placement::{Compiled, Failed, Placement};
@@ -25,6 +26,7 @@ pub(super) struct Hooks {
     pub(super) usage: Usage,
     pub(super) tasks: Tasks,
     pub(super) compiled: Compiled,
+    pub(super) caches: Caches,
     pub(super) loaders: Loaders,
     pub(super) scheduler: scheduler::Handle,
 }
@@ -82,5 +84,6 @@ impl Changed for Hooks {
         self.placement.outdated(tenant, None);
         self.usage.forget(tenant);
         self.compiled.forget(tenant);
+        self.caches.forget(tenant);
     }
 }

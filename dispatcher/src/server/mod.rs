@@ -97,9 +97,11 @@ impl Server {
             tasks: tasks.clone(),
             vault: vault.clone(),
         });
+        let caches = store::caches(config, &clock).await?;
         let operations = Operations::new(engine.clone(), clock.clone());
         let loaders = Loaders::default();
-        let bindings = Bindings { kv: kv.clone(), loaders: loaders.clone() };
+        let bindings =
+            Bindings { caches: caches.clone(), kv: kv.clone(), loaders: loaders.clone() };
         let outbound = Arc::new(Outbound::new(egress.clone(), bindings, operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
@@ -119,6 +121,7 @@ impl Server {
             usage: usage.clone(),
             tasks: fronts.tasks(),
             compiled,
+            caches: caches.clone(),
             loaders: loaders.clone(),
             scheduler: handle.clone(),
         });
@@ -164,6 +167,7 @@ impl Server {
             placement: placement.clone(),
             tail: tail.clone(),
             commits: engine,
+            caches,
             scheduler: scheduler.figures(),
         };
         let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));

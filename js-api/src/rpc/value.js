@@ -6,8 +6,7 @@
 // over.
 
 import { core } from "ext:core/mod.js";
-import { bind } from "ext:bindery/binding/kinds.js";
-import { heldBy } from "ext:bindery/binding/held.js";
+import { bind, heldBy } from "ext:bindery/binding/held.js";
 
 const { deserialize: readBytes, serialize: writeBytes, hostObjectBrand } = core;
 const { op_door_attach, op_door_attach_part } = core.ops;
