@@ -1,6 +1,7 @@
 //! Workers that load workers: what takes more than one request, worker or start of the server.
 
 mod crowd;
+mod example;
 mod identity;
 mod kept;
 mod limits;
