@@ -8,6 +8,7 @@ mod fetch;
 mod host;
 mod hostile;
 mod js;
+mod kill;
 mod kv;
 mod lifecycle;
 mod loader;
