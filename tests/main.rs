@@ -10,6 +10,7 @@ mod js;
 mod kv;
 mod lifecycle;
 mod loader;
+mod queue;
 mod routes;
 mod sandbox;
 mod scale;

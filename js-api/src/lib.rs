@@ -13,6 +13,7 @@ mod fetch;
 mod http;
 mod kv;
 mod loader;
+mod queue;
 mod rpc;
 mod timers;
 

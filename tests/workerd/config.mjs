@@ -13,7 +13,8 @@ const folders = wanted.length > 0 ? wanted : readdirSync(join(tests, "cases")).s
 
 for (const name of ["index.js", "t.js", "origin.js", "callee.js"])
   copyFileSync(join(tests, "js/runner", name), join(work, name));
-copyFileSync(join(tests, "workerd/driver.js"), join(work, "driver.js"));
+for (const name of ["driver.js", "queue.js"])
+  copyFileSync(join(tests, "workerd", name), join(work, name));
 
 // What workerd keeps for the cases.
 mkdirSync(join(work, "kv"));
@@ -34,6 +35,7 @@ const bound = {
   kv: (name) => `(name = "KV", kvNamespace = (
           name = "kv", props = (json = "{\\"namespace\\":\\"${name}\\"}")
         )),`,
+  queue: () => `(name = "QUEUE", queue = "queue"),`,
   rpc: () => `(name = "CALLEE", service = "callee"),
         (name = "NAMED", service = (name = "callee", entrypoint = "Named",
           props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`,
@@ -60,6 +62,11 @@ const subject = ({ name, copy }) => `
 const callee = `
     (name = "callee", worker = (
       modules = [(name = "callee.js", esModule = embed "callee.js")],
+      compatibilityDate = "2026-08-01",
+    )),`;
+const queue = `
+    (name = "queue", worker = (
+      modules = [(name = "queue.js", esModule = embed "queue.js")],
       compatibilityDate = "2026-08-01",
     )),`;
 const origin = `
@@ -92,7 +99,7 @@ writeFileSync(
   join(work, "config.capnp"),
   `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${subjects.map(subject).join("")}${origin}${callee}${kv}${driver}
+  services = [${subjects.map(subject).join("")}${origin}${callee}${kv}${queue}${driver}
   ],
 );
 `,

@@ -7,6 +7,7 @@ use crate::cordon::Cordons;
 use crate::http::Front;
 use crate::metrics::{Family, Measured};
 use crate::placement::Placement;
+use crate::queue;
 use crate::scheduler;
 use crate::tail::Tail;
 
@@ -17,6 +18,7 @@ pub(super) struct Figures {
     pub(super) tail: Tail,
     pub(super) commits: Arc<Commits>,
     pub(super) scheduler: Arc<scheduler::Figures>,
+    pub(super) queues: Arc<queue::Figures>,
 }
 
 impl Measured for Figures {
@@ -27,6 +29,7 @@ impl Measured for Figures {
         families.extend(of_cordons(self.placement.cordons()));
         families.extend(self.commits.measure());
         families.extend(self.scheduler.measure());
+        families.extend(self.queues.measure());
         families
     }
 }

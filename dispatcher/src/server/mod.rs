@@ -32,6 +32,7 @@ use crate::kv::{self, Kv};
 use crate::loader::Loaders;
 use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement};
+use crate::queue::{self, Consumers, ConsumersParts, Queues};
 use crate::registry::{self, Operator, Registry, Vault};
 use crate::scheduler::{self, Scheduler};
 use crate::tail::Tail;
@@ -99,7 +100,14 @@ impl Server {
         });
         let operations = Operations::new(engine.clone(), clock.clone());
         let loaders = Loaders::default();
-        let bindings = Bindings { kv: kv.clone(), loaders: loaders.clone() };
+        let handle = scheduler::Handle::default();
+        let queues = Queues::new(queue::Parts {
+            engine: engine.clone(),
+            clock: clock.clone(),
+            scheduler: handle.clone(),
+        });
+        let bindings =
+            Bindings { kv: kv.clone(), loaders: loaders.clone(), queues: queues.clone() };
         let outbound = Arc::new(Outbound::new(egress.clone(), bindings, operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
@@ -113,7 +121,6 @@ impl Server {
             outside: outbound.clone(),
         });
         let events = Events::new(placement.clone(), fronts.tasks(), clock.clone());
-        let handle = scheduler::Handle::default();
         let hooks = Arc::new(Hooks {
             placement: placement.clone(),
             usage: usage.clone(),
@@ -144,6 +151,14 @@ impl Server {
         outbound.reach(&workers);
         loaders.reach(&workers);
         let crons = Crons { registry: registry.clone(), runner: Arc::new(events.clone()) };
+        let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
+        let consumers = Arc::new(Consumers::new(ConsumersParts {
+            queues: queues.clone(),
+            registry: registry.clone(),
+            runner: Arc::new(events.clone()),
+            tasks: tasks.clone(),
+            serving: serving.subscribe(),
+        }));
         let scheduler = Scheduler::new(scheduler::Parts {
             engine: engine.clone(),
             clock: clock.clone(),
@@ -151,6 +166,7 @@ impl Server {
             handle,
             owners: vec![
                 (Kind::Cron, Arc::new(crons)),
+                (Kind::Queue, consumers),
                 (Kind::KvExpiry, Arc::new(kv.clone())),
                 (Kind::KvRemains, Arc::new(kv.clone())),
             ],
@@ -165,8 +181,8 @@ impl Server {
             tail: tail.clone(),
             commits: engine,
             scheduler: scheduler.figures(),
+            queues: queues.figures(),
         };
-        let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
         let parts = admin::Parts {
             registry: registry.clone(),
             store: embedded,
@@ -176,6 +192,7 @@ impl Server {
             tail: tail.clone(),
             usage: usage.clone(),
             kv,
+            queues,
             measured: Arc::new(figures),
             runner: Arc::new(events.clone()),
             serving: serving.subscribe(),

@@ -3,6 +3,7 @@
 import { hold } from "ext:bindery/binding/held.js";
 import { namespace, namespaces } from "ext:bindery/kv.js";
 import { loaderOf } from "ext:bindery/loader/loader.js";
+import { queue, queues } from "ext:bindery/queues.js";
 import { fetcherOf } from "ext:bindery/rpc/fetcher.js";
 
 const { Error } = globalThis;
@@ -13,6 +14,8 @@ const KINDS = {
   kv: namespace,
   dynamic_kv: namespaces,
   loader: loaderOf,
+  dynamic_queue: queues,
+  queue,
   service: fetcherOf,
 };
 
