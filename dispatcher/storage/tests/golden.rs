@@ -15,8 +15,9 @@ use bindery_storage::key::Space;
 use bindery_storage::memory::Memory;
 use bindery_storage::tables::{
     Account, Audit, AuditEntry, Contents, Cron, CronTable, Deployment, Domain, Domains, DueTable,
-    LastRun, Meta, Place, Quotas, RouteTable, Routes, Sealed, Secrets, Stored, Tenant, Tenants,
-    Token, Tokens, Usage, Version, Versions, Worker, Workers, migrate,
+    KvPlace, KvRow, KvTable, KvValue, LastRun, Meta, Place, Quotas, Remains, RouteTable, Routes,
+    Sealed, Secrets, Standing, Stored, Tenant, Tenants, Token, Tokens, Usage, Version, Versions,
+    Worker, Workers, migrate,
 };
 use bindery_wire::limits::Lower;
 use bindery_wire::recipe::{self, Recipe};
@@ -38,6 +39,7 @@ async fn filled() -> Arc<dyn Engine> {
     let mut writes = of_tenant(&engine);
     writes.extend(of_worker(&engine));
     writes.extend(of_what_runs(&engine));
+    writes.extend(of_kv(&engine));
     commit(&engine, writes).await;
     engine
 }
@@ -130,6 +132,30 @@ fn of_what_runs(engine: &Arc<dyn Engine>) -> Vec<Write> {
     };
     let mut writes = vec![CronTable::new(engine.clone()).put(TENANT, ("main", CRON), &cron)];
     writes.extend(DueTable::new(engine.clone()).add(TENANT, &cron.due("main", CRON), 600_000));
+    writes
+}
+
+/// A value in each of the places where one can be, and what is left of one.
+fn of_kv(engine: &Arc<dyn Engine>) -> Vec<Write> {
+    let table = KvTable::new(engine.clone());
+    let hash = ContentHash([0xab; 32]);
+    let here = KvRow {
+        expires_s: Some(1_800_000_000),
+        metadata: Some("{\"a\":1}".into()),
+        length: 5,
+        value: KvValue::Inline(b"value"[..].into()),
+    };
+    let parts = KvRow { expires_s: None, metadata: None, value: KvValue::Parts(7), ..here.clone() };
+    let file = KvRow { value: KvValue::File { number: 8, hash }, ..parts.clone() };
+    let mut writes = Vec::new();
+    for (name, row) in [("here", &here), ("parts", &parts), ("file", &file)] {
+        writes.extend(table.put(KvPlace { tenant: TENANT, namespace: "notes", name }, row));
+    }
+    writes.extend(table.put_parts(TENANT, 7, b"value"));
+    for (standing, value) in [(Standing::Reserved, 9), (Standing::Condemned, 10)] {
+        let remains = Remains { at_ms: 600_000, value, standing, bytes: 5 };
+        writes.push(table.put_remains(TENANT, &remains));
+    }
     writes
 }
 
