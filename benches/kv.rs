@@ -21,7 +21,10 @@ use support::workerd::{self, Mode, Workerd};
 
 mod support;
 
-const TENANT: &str = "bench";
+/// Over whom the connections are spread: one version takes no more than some hundred at once.
+const TENANT_COUNT: usize = 16;
+/// Connections of one tenant.
+const EACH: usize = 16;
 
 /// One load: what each connection does with a key of its own.
 struct Case {
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
     report.condition("rounds", round_count);
     report.condition("seconds per round and case", time.as_secs_f64());
     report.condition("bytes of a value", 100);
+    report.condition("tenants", "one for each 16 connections; workerd has one worker for all");
     let (_, appending) = flushes(options.pick(4_000, 500))?;
     let flush_us = appending.micros_at(0.5);
     let flush = ["appending".into(), flush_us.into(), appending.micros_at(0.99).into()];
@@ -67,7 +71,10 @@ fn main() -> Result<()> {
     let mut contenders: Vec<(&'static str, SocketAddr)> = Vec::new();
     let ours = if options.runs(bindery::NAME) {
         let server = data.serve()?;
-        server.uploader()?.upload(TENANT, &worker)?;
+        let mut uploader = server.uploader()?;
+        for number in 0..TENANT_COUNT {
+            uploader.upload(&tenant(EACH * number), &worker)?;
+        }
         contenders.push((bindery::NAME, server.address));
         Some(server)
     } else {
@@ -94,11 +101,16 @@ fn main() -> Result<()> {
     report.print()
 }
 
+/// Whose worker a connection asks.
+fn tenant(number: usize) -> String {
+    format!("t{}", number / EACH % TENANT_COUNT)
+}
+
 fn measure(address: SocketAddr, case: &Case, time: Duration) -> Result<Sample> {
     let of = |what: &str| -> Vec<Vec<u8>> {
         let path = |number| format!("/{what}/key-{number:03}");
         (0..case.connection_count)
-            .map(|number| http::get(&bindery::host(TENANT), &path(number)))
+            .map(|number| http::get(&bindery::host(&tenant(number)), &path(number)))
             .collect()
     };
     // What is read has to be there.

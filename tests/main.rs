@@ -1,5 +1,6 @@
 //! The one integration binary: whole servers with real cordons, and the program from outside.
 
+mod cache;
 mod cli;
 mod crons;
 mod dev;
@@ -10,6 +11,7 @@ mod js;
 mod kill;
 mod kv;
 mod lifecycle;
+mod loader;
 mod routes;
 mod sandbox;
 mod scale;

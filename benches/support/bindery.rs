@@ -150,7 +150,10 @@ fn form(worker: &Worker) -> String {
     let namespace =
         |name: &&str| json!({"type": "kv_namespace", "name": name, "namespace_id": name});
     let namespaces = worker.namespaces.iter().map(namespace);
-    let bindings: Vec<_> = worker.vars.iter().map(binding).chain(namespaces).collect();
+    let mut bindings: Vec<_> = worker.vars.iter().map(binding).chain(namespaces).collect();
+    if worker.loads {
+        bindings.push(json!({ "type": "worker_loader", "name": "LOADER" }));
+    }
     let metadata = json!({
         "main_module": "index.js",
         "compatibility_date": "2026-08-01",

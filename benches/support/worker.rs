@@ -13,6 +13,8 @@ pub(crate) struct Worker {
     pub(crate) vars: Vec<(&'static str, Value)>,
     /// Names of namespaces of keys and values.
     pub(crate) namespaces: Vec<&'static str>,
+    /// Whether `LOADER` loads workers.
+    pub(crate) loads: bool,
 }
 
 impl Worker {
@@ -25,16 +27,24 @@ impl Worker {
                 ("CONFIG", json!({ "nobody": "world", "mark": "!" })),
             ],
             namespaces: Vec::new(),
+            loads: false,
         }
+    }
+
+    /// Loads a worker for each name, of code that nobody else has: a counter.
+    pub(crate) fn loading() -> Self {
+        let source = include_str!("../workers/loading.js").into();
+        let counter =
+            "let count = 0;\nexport default { fetch: () => new Response(String(++count)) };";
+        let padding = format!("\n// {}\n", "x".repeat(1_024 - counter.len()));
+        let loaded = json!(format!("{counter}{padding}"));
+        Self { source, vars: vec![("SOURCE", loaded)], namespaces: Vec::new(), loads: true }
     }
 
     /// Bodies of all sizes, and an echo.
     pub(crate) fn stream() -> Self {
-        Self {
-            source: include_str!("../workers/stream.js").into(),
-            vars: Vec::new(),
-            namespaces: Vec::new(),
-        }
+        let source = include_str!("../workers/stream.js").into();
+        Self { source, vars: Vec::new(), namespaces: Vec::new(), loads: false }
     }
 
     /// Spins or fills its memory when it is told to.
@@ -43,24 +53,25 @@ impl Worker {
             source: include_str!("../workers/offender.js").into(),
             vars: Vec::new(),
             namespaces: Vec::new(),
+            loads: false,
         }
     }
 
     /// Passes requests on to an origin and its responses back.
     pub(crate) fn proxy(origin: &str) -> Self {
         let source = include_str!("../workers/proxy.js").into();
-        Self { source, vars: vec![("ORIGIN", json!(origin))], namespaces: Vec::new() }
+        Self { source, vars: vec![("ORIGIN", json!(origin))], namespaces: Vec::new(), loads: false }
     }
 
     /// Reads and writes keys.
     pub(crate) fn kv() -> Self {
         let source = include_str!("../workers/kv.js").into();
-        Self { source, vars: Vec::new(), namespaces: vec!["KV"] }
+        Self { source, vars: Vec::new(), namespaces: vec!["KV"], loads: false }
     }
 
     /// A program of about so many bytes, a part of which runs when it starts.
     pub(crate) fn sized(bytes: usize) -> Self {
-        Self { source: program(bytes), vars: Vec::new(), namespaces: Vec::new() }
+        Self { source: program(bytes), vars: Vec::new(), namespaces: Vec::new(), loads: false }
     }
 
     /// The same worker with a comment that makes its bytes nobody else's.

@@ -94,7 +94,14 @@ fn write_files(folder: &Path, worker: &Worker, mode: Mode) -> Result<()> {
     let (modules, bindings) = match mode {
         Mode::Static => (
             r#"(name = "index.js", esModule = embed "index.js")"#.into(),
-            worker.vars.iter().map(binding).chain(namespaces).collect::<Vec<_>>().join(", "),
+            worker
+                .vars
+                .iter()
+                .map(binding)
+                .chain(namespaces)
+                .chain(worker.loads.then(|| "(name = \"LOADER\", workerLoader = ())".into()))
+                .collect::<Vec<_>>()
+                .join(", "),
         ),
         Mode::Loader => (
             [

@@ -7,6 +7,7 @@ use bindery_wire::manifest::Binding;
 use bindery_wire::{Limits, Manifest, TenantId, VersionId};
 use bytes::Bytes;
 
+use crate::line::Tails;
 use crate::rpc::{Service, Value};
 
 /// A version with everything that an isolate needs to start it.
@@ -22,6 +23,8 @@ pub struct Code {
     pub version: VersionId,
     /// What the version is.
     pub manifest: Manifest,
+    /// Which instance of loaded code it is; 0 if it was uploaded.
+    pub instance: u64,
     /// The bytes of the manifest's modules, in its order; source maps left out.
     pub modules: Vec<(String, Bytes)>,
     /// The worker's secrets that the version names.
@@ -30,6 +33,8 @@ pub struct Code {
     pub env: Option<Arc<Value>>,
     /// Where the global `fetch` goes, if not where the manifest says.
     pub outbound: Option<Arc<Service>>,
+    /// What is told of each event, when it has ended.
+    pub tails: Option<Arc<Tails>>,
     /// The lowest of the server's, the tenant's and the version's limits.
     pub limits: Limits,
     /// Changes with every change of the worker's secrets or the tenant's limits: an isolate of

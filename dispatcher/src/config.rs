@@ -41,6 +41,8 @@ pub struct Config {
     pub allow_private_egress: bool,
     /// Connections that workers' requests go out over.
     pub egress: EgressConfig,
+    /// What workers keep in their caches.
+    pub cache: CacheConfig,
 }
 
 /// How many isolates a server keeps and when it lets them go.
@@ -97,6 +99,19 @@ pub struct EgressConfig {
     pub certificates: Option<PathBuf>,
 }
 
+/// What workers keep in their caches. Whichever tenant holds most loses first.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CacheConfig {
+    /// Bytes of memory that the caches of all tenants hold: of responses up to 64 KiB, and of what
+    /// is known of all others.
+    pub memory_bytes_max: u64,
+    /// Bytes of files that the caches of all tenants hold: of larger responses.
+    pub disk_bytes_max: u64,
+    /// Bytes of one response.
+    pub object_bytes_max: u64,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -114,6 +129,7 @@ impl Default for Config {
             pool: PoolConfig::default(),
             allow_private_egress: false,
             egress: EgressConfig::default(),
+            cache: CacheConfig::default(),
         }
     }
 }
@@ -148,6 +164,12 @@ impl Default for EgressConfig {
             reachable: Vec::new(),
             certificates: None,
         }
+    }
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { memory_bytes_max: 128 << 20, disk_bytes_max: 2 << 30, object_bytes_max: 256 << 20 }
     }
 }
 

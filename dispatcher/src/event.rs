@@ -10,6 +10,7 @@ use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
 use bindery_wire::event::{Decision, Handler};
 use bindery_wire::frame::EventKind;
+use bindery_wire::limits::Lower;
 use chacha20poly1305::aead::OsRng;
 use chacha20poly1305::aead::rand_core::RngCore;
 use futures_util::future::BoxFuture;
@@ -18,6 +19,7 @@ use crate::clock::{Clock, Millis};
 use crate::code::Code;
 use crate::line::{About, Begun, NotTaken, Reply, RequestId};
 use crate::placement::{Failed, Placement};
+use crate::rpc::Props;
 use crate::tasks::Tasks;
 use crate::trace::Trace;
 
@@ -59,6 +61,17 @@ pub enum Error {
     /// The event does not fit into a frame.
     #[error("the event is too large")]
     TooLarge,
+}
+
+/// An export, as whoever has an event run in it sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'a> {
+    /// The export; absent for `default`.
+    pub entrypoint: Option<&'a str>,
+    /// What `ctx.props` is.
+    pub props: &'a Props,
+    /// Limits of the event, lower than the worker's.
+    pub limits: &'a Lower,
 }
 
 /// Runs events; a trait for those who must not know how.
@@ -111,9 +124,20 @@ impl Events {
         entrypoint: Option<&str>,
         kind: EventKind<'_>,
     ) -> Result<Ended, Error> {
+        let to = To { entrypoint, props: &Props::None, limits: &Lower::NONE };
+        self.run_as(code, to, kind).await
+    }
+
+    /// The same, in an export as somebody sees it. Cancel-safe: what has begun goes on.
+    pub async fn run_as(
+        &self,
+        code: Arc<Code>,
+        to: To<'_>,
+        kind: EventKind<'_>,
+    ) -> Result<Ended, Error> {
         let about = about(&kind);
         for _ in 0..MOVE_COUNT_MAX {
-            let begun = match self.begin(&code, entrypoint, kind.clone(), about.clone()).await {
+            let begun = match self.begin(&code, to, kind.clone(), about.clone()).await {
                 Err(Begin::Closed) => continue,
                 Err(Begin::Failed(error)) => return Err(error),
                 Ok(begun) => begun,
@@ -146,10 +170,11 @@ impl Events {
     async fn begin(
         &self,
         code: &Arc<Code>,
-        entrypoint: Option<&str>,
+        to: To<'_>,
         kind: EventKind<'_>,
         about: About,
     ) -> Result<Begun, Begin> {
+        let To { entrypoint, props, limits } = to;
         let failed = |error| Begin::Failed(error);
         let line = self.placement.line(code, &self.tasks).await;
         let line = line.map_err(|error| failed(error.into()))?;
@@ -163,7 +188,7 @@ impl Events {
             NotTaken::TooLarge => Begin::Failed(Error::TooLarge),
         };
         let permit = line.permit().await.map_err(refused)?;
-        Begun::handle(permit, entrypoint, kind, about).map_err(refused)
+        Begun::handle_as(permit, (entrypoint, props, limits), kind, about).map_err(refused)
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod audit;
 pub mod binding;
+pub mod cache;
 pub mod clock;
 pub mod code;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod http;
 pub mod kv;
 pub mod limit;
 pub mod line;
+pub mod loader;
 pub mod metrics;
 pub mod outbound;
 pub mod placement;

@@ -10,8 +10,8 @@ pub use bindery_wire::limit::{
     Unit, WALL,
 };
 
-use crate::config::PoolConfig;
-use crate::{admin, http, kv, line, registry, scheduler, tail};
+use crate::config::{CacheConfig, PoolConfig};
+use crate::{admin, cache, http, kv, line, loader, registry, scheduler, tail};
 
 /// A setting of the server's configuration.
 const fn server(key: &'static str) -> Option<Setting> {
@@ -27,6 +27,15 @@ bindery_wire::limits! {
     SLOTS = "stub_count_max" line::SLOT_COUNT_MAX, Count, None;
         "stubs of others that one isolate holds"; "the call that would bring one more fails";
         "dispose of stubs that are not used";
+    CACHE_NAME = "cache_name_bytes_max" cache::CACHE_NAME_BYTES_MAX, Bytes, None;
+        "bytes of the name of a cache"; "caches.open throws";
+        "give it a shorter name";
+    CACHE_KEY = "cache_key_bytes_max" cache::CACHE_KEY_BYTES_MAX, Bytes, None;
+        "bytes of the URL or `cacheKey` of a cached response"; "the call is refused";
+        "use a hash of it";
+    CACHE_VARIANTS = "cache_variant_count_max" cache::CACHE_VARIANT_COUNT_MAX, Count, None;
+        "cached responses to one URL, by what `Vary` names"; "the oldest is dropped";
+        "vary on fewer headers";
     CONNECTIONS = "connection_count_max" http::CONNECTION_COUNT_MAX, Count, None;
         "connections of one thread of the front door"; "further ones wait to be accepted";
         "close connections that are not used";
@@ -34,6 +43,9 @@ bindery_wire::limits! {
         Some(Setting { key: "quotas.workers", levels: &["tenant"] });
         "workers of a tenant"; "the upload is answered with QUOTA";
         "delete a worker";
+    REGISTERED = "registered_count_max" registry::REGISTERED_COUNT_MAX, Count, None;
+        "workers that those of a tenant have registered"; "registering throws";
+        "unregister one that is not used";
     VERSIONS = "version_count_max" registry::VERSION_COUNT_MAX, Count, None;
         "versions of a worker"; "the oldest that does not serve is dropped";
         "deploy an older version before it is the oldest";
@@ -113,6 +125,19 @@ bindery_wire::limits! {
     CRON_RETRIES = "cron_retry_count_max" cron::RETRY_COUNT, Count, None;
         "times that a failed run of a cron is tried again"; "the next occurrence is waited for";
         "catch what can be caught, and keep what is left for the next one";
+    TOLD = "told_count_max" line::TOLD_COUNT_MAX, Count, None;
+        "events of one loaded worker of which its tails are being told"; "no tail is told of more";
+        "have `tail` handlers end sooner";
+    LOADED = "loaded_count_max" loader::LOADED_COUNT_MAX, Count, None;
+        "workers loaded by those of a tenant that somebody can still call"; "loading throws";
+        "load them by name, so that the same one is used again";
+    LOADED_BYTES = "loaded_bytes_max" loader::LOADED_BYTES_MAX, Bytes, None;
+        "bytes of the code of those, what is the same counted once"; "loading throws";
+        "load fewer at once";
+    LOADED_NAMES = "loaded_name_count_max" loader::NAME_COUNT_MAX, Count, None;
+        "names by which a tenant's loaders know workers";
+        "the one used longest ago is forgotten, and loaded again when it is asked for";
+        "use fewer names";
     RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
         "log records of a tenant that are remembered"; "the oldest are forgotten";
         "follow the logs";
@@ -123,7 +148,7 @@ bindery_wire::limits! {
 
 /// Every limit of a server, with the value that applies where nobody sets another.
 pub fn all() -> Vec<Limit> {
-    bindery_wire::limit::ALL.iter().chain(OWN).copied().chain(pool()).collect()
+    bindery_wire::limit::ALL.iter().chain(OWN).copied().chain(pool()).chain(caches()).collect()
 }
 
 /// The bounds of the pool, which the server's configuration sets.
@@ -192,6 +217,35 @@ fn pool() -> [Limit; 7] {
                 "pool.cordon-start-count-max",
                 config.cordon_start_count_max.get().into(),
             )
+        },
+    ]
+}
+
+/// The bounds of caches, which the server's configuration sets.
+fn caches() -> [Limit; 3] {
+    let config = CacheConfig::default();
+    let row = |name, key, value| Limit {
+        name,
+        value,
+        unit: Unit::Bytes,
+        set: server(key),
+        what: "",
+        at: "the tenant that holds most loses what it did not use for longest",
+        advice: "raise it if there is room",
+    };
+    [
+        Limit {
+            what: "bytes of memory that the caches of all tenants hold",
+            ..row("cache_memory_bytes_max", "cache.memory-bytes-max", config.memory_bytes_max)
+        },
+        Limit {
+            what: "bytes of files that the caches of all tenants hold",
+            ..row("cache_disk_bytes_max", "cache.disk-bytes-max", config.disk_bytes_max)
+        },
+        Limit {
+            what: "bytes of one cached response",
+            at: "put fails",
+            ..row("cache_object_bytes_max", "cache.object-bytes-max", config.object_bytes_max)
         },
     ]
 }

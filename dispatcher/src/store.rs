@@ -15,8 +15,7 @@ use bindery_storage::embedded::{Embedded, Stats};
 use bindery_storage::engine::{self, Engine, Entry, KeyRange};
 use bindery_storage::key::Space;
 use bindery_storage::tables::KvTable;
-use bindery_storage::value::Values;
-use bindery_wire::{ContentHash, TenantId};
+use bindery_storage::value::{LargeValue, Values};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 
@@ -128,12 +127,12 @@ async fn check_rows(
             checked.tell(|| format!("the row {key} is of no kind that this program knows"));
         }
         for row in &rows {
-            match KvTable::file_of(row) {
+            match KvTable::large_value(row) {
                 Ok(None) => {}
-                Ok(Some((tenant, number, what))) => {
+                Ok(Some(value)) => {
                     checked.blobs += 1;
-                    if let Err(error) = read_value(values, (tenant, number), what).await {
-                        checked.tell(|| format!("tenant {}: {error}", tenant.0));
+                    if let Err(error) = read_value(values, value).await {
+                        checked.tell(|| format!("tenant {}: {error}", value.tenant.0));
                     }
                 }
                 Err(error) => checked.tell(|| error.to_string()),
@@ -143,12 +142,8 @@ async fn check_rows(
 }
 
 /// Reads all of a value, which compares it with its hash.
-async fn read_value(
-    values: &Values,
-    (tenant, number): (TenantId, u64),
-    what: (u64, ContentHash),
-) -> blob::Result<()> {
-    let mut reading = values.open(tenant, number, what).await?;
+async fn read_value(values: &Values, value: LargeValue) -> blob::Result<()> {
+    let mut reading = values.open(value).await?;
     while reading.next().await?.is_some() {}
     Ok(())
 }
@@ -257,6 +252,7 @@ mod tests {
     use bindery_storage::engine::{Batch, Write};
     use bindery_storage::key::Key;
     use bindery_storage::tables::{KvPlace, KvRow, KvValue};
+    use bindery_wire::{ContentHash, TenantId};
 
     use super::*;
 

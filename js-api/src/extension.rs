@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use deno_core::{Extension, JsRuntime, RuntimeOptions};
 
 use crate::door::{self, Door};
-use crate::{fetch, ops};
+use crate::{fetch, loader, ops};
 
 deno_core::extension!(
     bindery,
@@ -28,10 +28,12 @@ deno_core::extension!(
         door::call::op_door_ask,
         door::call::op_door_abort,
         door::call::op_door_attach,
+        door::call::op_door_attach_part,
         door::call::op_door_release,
         door::decision::op_door_settle,
         door::decision::op_door_no_retry,
         door::ops::op_denied,
+        loader::ops::op_door_wasm_bytes,
         fetch::ops::op_fetch_send,
         door::ops::op_rethrow,
     ],
@@ -59,11 +61,14 @@ deno_core::extension!(
         "ext:bindery/binding/held.js" = "binding/held.js",
         "ext:bindery/rpc/fetcher.js" = "rpc/fetcher.js",
         "ext:bindery/rpc/value.js" = "rpc/value.js",
+        "ext:bindery/loader/code.js" = "loader/code.js",
+        "ext:bindery/loader/loader.js" = "loader/loader.js",
         "ext:bindery/binding/ask.js" = "binding/ask.js",
         "ext:bindery/kv.js" = "kv/kv.js",
         "ext:bindery/binding/kinds.js" = "binding/kinds.js",
         "ext:bindery/inspect.js" = "console/inspect.js",
         "ext:bindery/console.js" = "console/console.js",
+        "ext:bindery/cache.js" = "cache/cache.js",
         "ext:bindery/crypto.js" = "crypto/crypto.js",
         "ext:bindery/queue.js" = "event/queue.js",
         "ext:bindery/scheduled.js" = "event/scheduled.js",

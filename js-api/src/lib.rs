@@ -4,6 +4,7 @@ pub mod door;
 pub mod ops;
 
 mod binding;
+mod cache;
 mod cloudflare;
 mod console;
 mod crypto;
@@ -12,6 +13,7 @@ mod extension;
 mod fetch;
 mod http;
 mod kv;
+mod loader;
 mod rpc;
 mod timers;
 

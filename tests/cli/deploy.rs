@@ -202,7 +202,7 @@ fn all_problems_of_a_description_are_reported_at_once_with_their_places() {
   "durable_objects": { "bindings": [] }, "compatability_date": "2026-01-01",
   "queues": { "producers": [{}], "consumers": [{ "queue": "q", "type": "http_pull", "max": 1 }] },
   "d1_databases": [{}], "triggers": { "cron": [] },
-  "rules": [{ "type": "CommonJS", "globs": ["*.cjs"] }, { "type": "Text", "globs": ["*.{a,b}"] }],
+  "rules": [{ "type": "Python", "globs": ["*.py"] }, { "type": "Text", "globs": ["*.{a,b}"] }],
   "vars": [], "account_id": "x"
 }"#,
     );
@@ -218,8 +218,8 @@ fn all_problems_of_a_description_are_reported_at_once_with_their_places() {
           ./wrangler.jsonc:5:85: `queues.consumers.max` is not a known key
           ./wrangler.jsonc:6:3: d1_databases is not supported yet
           ./wrangler.jsonc:6:39: `triggers.cron` is not a known key: did you mean `crons`?
-          ./wrangler.jsonc:7:13: CommonJS modules are not supported: bundle them
-          ./wrangler.jsonc:7:85: `*.{a,b}`: write one glob for each alternative
+          ./wrangler.jsonc:7:13: `Python` is not a module type: use ESModule, CommonJS, Text, Data or CompiledWasm
+          ./wrangler.jsonc:7:82: `*.{a,b}`: write one glob for each alternative
           ./wrangler.jsonc:8:3: `vars` must be an object
     "#]]
     .assert_eq(&stderr);

@@ -25,7 +25,7 @@ macro_rules! folders {
     };
 }
 
-folders! { bootstrap cloudflare console crypto event fetch http kv rpc timers }
+folders! { bootstrap cache cloudflare console crypto event fetch http kv loader rpc timers }
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
@@ -77,16 +77,20 @@ async fn run(folder: &str) {
 /// With the bindings that the cases of a folder are about.
 fn bound(folder: &str, worker: Worker) -> Worker {
     let props = json!({ "role": "reader", "list": [1, null] });
+    let kv = [
+        json!({ "type": "kv_namespace", "name": "KV", "namespace_id": "cases" }),
+        json!({ "type": "dynamic_kv", "name": "KVS" }),
+    ];
+    let services = [
+        json!({ "type": "service", "name": "CALLEE", "service": "callee" }),
+        json!({ "type": "service", "name": "NAMED", "service": "callee", "entrypoint": "Named",
+            "props": props }),
+    ];
+    let loader = json!({ "type": "worker_loader", "name": "LOADER" });
     let bindings = match folder {
-        "kv" => vec![
-            json!({ "type": "kv_namespace", "name": "KV", "namespace_id": "cases" }),
-            json!({ "type": "dynamic_kv", "name": "KVS" }),
-        ],
-        "rpc" => vec![
-            json!({ "type": "service", "name": "CALLEE", "service": "callee" }),
-            json!({ "type": "service", "name": "NAMED", "service": "callee",
-                "entrypoint": "Named", "props": props }),
-        ],
+        "kv" => kv.into(),
+        "rpc" => services.into(),
+        "loader" => [&kv[..], &services, &[loader]].concat(),
         _ => vec![],
     };
     bindings.into_iter().fold(worker, Worker::binding)

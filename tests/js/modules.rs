@@ -20,18 +20,21 @@ fn showing(imports: &str, expression: &str) -> Worker {
 async fn every_kind_of_module_can_be_imported() {
     let host = Host::new().start().await;
     let imports = "import text from './a.txt'; import data from './b.bin'; \
-        import json from './c.json'; import wasm from './d.wasm'; import { e } from './e.js';";
+        import json from './c.json'; import wasm from './d.wasm'; import { e } from './e.js'; \
+        import cjs from './f.cjs';";
     let expression = "[text, data instanceof ArrayBuffer, new Uint8Array(data).join('-'), \
         JSON.stringify(json), wasm instanceof WebAssembly.Module, \
-        (await WebAssembly.instantiate(wasm)).exports.add(2, 3), e].join(' ')";
+        (await WebAssembly.instantiate(wasm)).exports.add(2, 3), e, cjs.f].join(' ')";
     let worker = showing(imports, expression)
         .module("a.txt", "text/plain", "t\u{e9}xt")
         .module("b.bin", "application/octet-stream", [0u8, 255, 10])
         .module("c.json", "application/json", r#"{"b":[1],"a":null}"#)
         .module("d.wasm", "application/wasm", ADD_WASM)
-        .js("e.js", "export const e = import.meta.url !== undefined;");
+        .js("e.js", "export const e = import.meta.url !== undefined;")
+        .module("f.cjs", "application/javascript", "exports.f = require('./g.cjs') + 1;")
+        .module("g.cjs", "application/javascript", "module.exports = 1;");
     let text = ask(&host, "kinds", &worker).await;
-    assert_eq!(text, "t\u{e9}xt true 0-255-10 {\"b\":[1],\"a\":null} true 5 true");
+    assert_eq!(text, "t\u{e9}xt true 0-255-10 {\"b\":[1],\"a\":null} true 5 true 2");
     host.shutdown().await;
 }
 

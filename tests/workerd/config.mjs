@@ -13,7 +13,8 @@ const folders = wanted.length > 0 ? wanted : readdirSync(join(tests, "cases")).s
 
 for (const name of ["index.js", "t.js", "origin.js", "callee.js"])
   copyFileSync(join(tests, "js/runner", name), join(work, name));
-copyFileSync(join(tests, "workerd/driver.js"), join(work, "driver.js"));
+for (const name of ["driver.js", "cache.js"])
+  copyFileSync(join(tests, "workerd", name), join(work, name));
 
 // What workerd keeps for the cases.
 mkdirSync(join(work, "kv"));
@@ -38,6 +39,9 @@ const bound = {
         (name = "NAMED", service = (name = "callee", entrypoint = "Named",
           props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`,
 };
+bound.loader = (name) => `${bound.kv(name)}
+        ${bound.rpc(name)}
+        (name = "LOADER", workerLoader = ()),`;
 
 const subject = ({ name, copy }) => `
     (name = "${name}", worker = (
@@ -53,6 +57,7 @@ const subject = ({ name, copy }) => `
       ],
       compatibilityDate = "2026-08-01",
       globalOutbound = "origin",
+      cacheApiOutbound = "cache",
     )),`;
 const callee = `
     (name = "callee", worker = (
@@ -62,6 +67,11 @@ const callee = `
 const origin = `
     (name = "origin", worker = (
       modules = [(name = "origin.js", esModule = embed "origin.js")],
+      compatibilityDate = "2026-08-01",
+    )),`;
+const cache = `
+    (name = "cache", worker = (
+      modules = [(name = "cache.js", esModule = embed "cache.js")],
       compatibilityDate = "2026-08-01",
     )),`;
 const kv = `
@@ -89,7 +99,7 @@ writeFileSync(
   join(work, "config.capnp"),
   `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${subjects.map(subject).join("")}${origin}${callee}${kv}${driver}
+  services = [${subjects.map(subject).join("")}${origin}${callee}${cache}${kv}${driver}
   ],
 );
 `,

@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod blame;
+pub mod cache;
 pub mod cron;
 pub mod egress;
 pub mod failure;

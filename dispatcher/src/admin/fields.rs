@@ -43,6 +43,11 @@ impl Faults {
         }
     }
 
+    /// The first of them.
+    pub(super) fn first(&self) -> Option<&Fault> {
+        self.0.first()
+    }
+
     /// Passes if there are none.
     pub(super) fn pass(self) -> Result<(), Problem> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }

@@ -33,7 +33,7 @@ mod workers;
 pub use capabilities::capabilities;
 pub(crate) use fields::BODY_BYTES_MAX;
 pub(crate) use serve::serve;
-pub(crate) use upload::{FLAG_COUNT_MAX, METADATA_BYTES_MAX};
+pub(crate) use upload::{FLAG_COUNT_MAX, METADATA_BYTES_MAX, triggers};
 
 use std::sync::Arc;
 

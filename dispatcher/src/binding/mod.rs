@@ -14,15 +14,21 @@ use serde::de::DeserializeOwned;
 
 pub use operations::Operations;
 
+use crate::cache::Caches;
 use crate::code::Slot;
 use crate::kv::{self, Kv};
 use crate::line::{Answer, Ask, FetchedBody, Refused};
+use crate::loader::Loaders;
 
 /// Carries out the calls of bindings.
 #[derive(Clone)]
 pub struct Bindings {
+    /// Caches.
+    pub caches: Caches,
     /// Namespaces of keys and values.
     pub kv: Kv,
+    /// What loads workers.
+    pub loaders: Loaders,
 }
 
 impl Bindings {
@@ -30,13 +36,17 @@ impl Bindings {
     pub fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
         let kv = |ask, namespace| Box::pin(kv::answer(self.kv.clone(), ask, namespace));
         match ask.of() {
-            Some(Slot::Caches) => not_yet("caches"),
+            Some(Slot::Caches) => self.caches.ask(ask),
             Some(Slot::Binding(Binding::KvNamespace { namespace })) => {
                 let namespace = namespace.clone();
                 kv(ask, Some(namespace))
             }
             Some(Slot::Binding(Binding::DynamicKv)) => kv(ask, None),
             Some(Slot::Binding(Binding::Queue { .. } | Binding::DynamicQueue)) => not_yet("queue"),
+            Some(Slot::Binding(Binding::WorkerLoader)) if ask.rights().is_all() => {
+                let loaders = self.loaders.clone();
+                Box::pin(async move { loaders.ask(ask).await })
+            }
             _ => Box::pin(async { Err(malformed()) }),
         }
     }

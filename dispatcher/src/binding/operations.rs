@@ -126,6 +126,7 @@ mod tests {
             suspended: false,
             created_ms: 0,
             workers: 0,
+            registered: 0,
             changes: 1,
             limits_changed: 1,
         };

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bindery_logic::header;
 use bindery_logic::pattern::Scheme;
-use bindery_wire::limits::{HEADER_COUNT_MAX, HEADERS_BYTES_MAX};
+use bindery_wire::limits::{HEADER_COUNT_MAX, HEADERS_BYTES_MAX, Lower};
 use bindery_wire::{flat, limit};
 use http::header::{CONNECTION, HOST};
 use http::request::Parts;
@@ -123,7 +123,8 @@ pub(super) fn as_event<T>(
         write_headers(headers, (parts, host), peer, trusted);
         let method = parts.method.as_str();
         let (cf, props) = (cf(parts.version), &Props::None);
-        with(Event { entrypoint: None, method, url, headers, cf, props })
+        let (entrypoint, limits) = (None, &Lower::NONE);
+        with(Event { entrypoint, method, url, headers, cf, props, limits })
     })
 }
 

@@ -1,7 +1,7 @@
 //! Values on their way out, piece by piece, each read when there is a reader for it.
 
 use bindery_storage::tables::KvValue;
-use bindery_storage::value::Reading;
+use bindery_storage::value::{LargeValue, Reading};
 use bindery_wire::frame::BODY_INLINE_BYTES_MAX;
 use bindery_wire::{ContentHash, TenantId};
 use bytes::{Bytes, BytesMut};
@@ -61,7 +61,8 @@ async fn next(kv: &Kv, tenant: TenantId, length: u64, at: At) -> Result<Option<(
             Ok(Some((bytes, At::Part { number, part: part + 1, left })))
         }
         At::File { number, hash } => {
-            let reading = kv.0.values.open(tenant, number, (length, hash)).await?;
+            let value = LargeValue { tenant, number, length, hash };
+            let reading = kv.0.values.open(value).await?;
             read(reading).await
         }
         At::Reading(reading) => read(reading).await,

@@ -38,6 +38,7 @@ fn tenant(name: &str, quotas: Quotas) -> Tenant {
         suspended: false,
         created_ms: 0,
         workers: 0,
+        registered: 0,
         changes: 1,
         limits_changed: 1,
     }

@@ -44,6 +44,7 @@ struct Admitted {
     calls_left: u32,
     to: To,
     body: RequestBody,
+    decoded: bool,
     attached: Vec<Capability>,
     canceled: oneshot::Receiver<()>,
 }
@@ -119,7 +120,8 @@ impl Line {
     pub(super) fn hear_call(self: &Arc<Self>, call: frame::Call<'_>) -> Heard {
         check(&call.operation)?;
         let Some(admitted) = self.admit(&call)? else { return Ok(()) };
-        let Admitted { request, trace, hops, calls_left, to, body, attached, canceled } = admitted;
+        let Admitted { request, trace, hops, calls_left, to, canceled, .. } = admitted;
+        let Admitted { body, decoded, attached, .. } = admitted;
         let frame::Call { call: id, slot, operation, .. } = call;
         let code = self.code.clone();
         match operation {
@@ -143,7 +145,7 @@ impl Line {
                 self.host.meter.operation();
                 let head = Bytes::copy_from_slice(head);
                 let held = if let To::Held(of, rights) = to { Some((of, rights)) } else { None };
-                let ask = Ask { code, slot, held, trace, head, body, attached };
+                let ask = Ask { code, slot, held, trace, head, body, decoded, attached };
                 let answer = self.host.outside.ask(ask);
                 self.carry_out(id, canceled, answer.map_ok(Carried::Answered));
             }
@@ -169,13 +171,14 @@ impl Line {
         let to = table.to(&self.code, (event, *slot), operation);
         let to = to.ok_or(Violation::Order("a call of a slot that it does not have"))?;
         let attached = table.attached(&self.code, event, attached)?;
-        let body = self.call_body(&mut table, event, operation.body())?;
+        let (body, decoded) = self.call_body(&mut table, event, operation.body())?;
         let Table { events, calls, .. } = &mut *table;
         let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
         let Some(calls_left) = left else {
             // The body goes after the table is free: it may be one of this line's.
+            let refused = too_many(exchange.calls_max);
             drop(table);
-            self.send_refusal(id, &self.too_many());
+            self.send_refusal(id, &refused);
             return Ok(None);
         };
         exchange.calls_left = calls_left;
@@ -183,7 +186,17 @@ impl Line {
         exchange.calls_waiting += 1;
         let About { request, trace, hops, .. } = exchange.about;
         calls.insert(id, Calling { event, _cancel: cancel });
-        Ok(Some(Admitted { request, trace, hops, calls_left, to, body, attached, canceled }))
+        Ok(Some(Admitted {
+            request,
+            trace,
+            hops,
+            calls_left,
+            to,
+            body,
+            decoded,
+            attached,
+            canceled,
+        }))
     }
 
     /// Answers a call when it is carried out, unless it is canceled before.
@@ -203,16 +216,16 @@ impl Line {
         });
     }
 
-    /// The body of a call's request.
+    /// The body of a call's request, and whether it was taken out of an encoding.
     fn call_body(
         self: &Arc<Self>,
         table: &mut Table,
         event: u32,
         body: &Body<'_>,
-    ) -> Result<RequestBody, Violation> {
+    ) -> Result<(RequestBody, bool), Violation> {
         let Table { events, intakes, bodies, .. } = table;
         let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
-        Ok(match *body {
+        let body = match *body {
             Body::None => RequestBody::None,
             Body::Inline(bytes) if bytes.len() <= BODY_INLINE_BYTES_MAX => {
                 self.host.meter.bytes_out(bytes.len());
@@ -222,9 +235,10 @@ impl Line {
             Body::Passed { body } => {
                 // A request's body has no encoding that its sender knows of.
                 let (from, length) = take_unread(bodies, event, body)?;
-                let length = length.filter(|_| matches!(from, Unread::Plain(_)));
+                let decoded = matches!(from, Unread::Encoded(_));
+                let length = length.filter(|_| !decoded);
                 let from = Metered::upload(from.decoded(), &self.host.meter);
-                RequestBody::Stream { from, length }
+                return Ok((RequestBody::Stream { from, length }, decoded));
             }
             Body::Stream { body, length } => {
                 let intake = Arc::new(Intake::new());
@@ -237,7 +251,8 @@ impl Line {
                 let from: Upload = Box::pin(download.map_err(|_| Cut::Unfinished));
                 RequestBody::Stream { from, length }
             }
-        })
+        };
+        Ok((body, false))
     }
 
     /// Nobody waits for a call any more.
@@ -319,10 +334,6 @@ impl Line {
         let refusal = frame::Refusal { wrong: refused.wrong, message: &refused.message };
         let (result, handed) = (Err(refusal), Vec::new());
         self.send(&Down::Reply(frame::Reply { call, result, handed }));
-    }
-
-    fn too_many(&self) -> Refused {
-        too_many(self.code.limits.subrequest_count_max)
     }
 }
 

@@ -8,12 +8,14 @@ use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
 use bindery_wire::event::{Decision, Handler};
 use bindery_wire::frame::{self, Down, EventKind};
+use bindery_wire::limits::Lower;
 use bindery_wire::log::Spent;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::body::{Cut, Download, Outflow, Upload};
 use super::outside::Unread;
+use super::told::{self, Told};
 use super::{Line, Permit, Table};
 use crate::code::Code;
 use crate::rpc::Props;
@@ -64,6 +66,8 @@ pub struct Event<'a> {
     pub cf: &'a str,
     /// What `ctx.props` is.
     pub props: &'a Props,
+    /// Limits of the event, lower than the worker's.
+    pub limits: &'a Lower,
 }
 
 /// The body of a request.
@@ -169,8 +173,12 @@ pub(super) struct Exchange {
     pub(super) intakes: Vec<u32>,
     /// Slots that it was handed, but for those that it has let go.
     pub(super) slots: Vec<u32>,
+    /// What is to be told of it, when it has ended.
+    pub(super) told: Option<Box<Told>>,
     /// Subrequests that it may still make.
     pub(super) calls_left: u32,
+    /// Subrequests that it may make in all.
+    pub(super) calls_max: u32,
     /// Calls that have no reply yet.
     pub(super) calls_waiting: usize,
     pub(super) client: Client,
@@ -229,12 +237,20 @@ impl Exchange {
             bodies: Vec::new(),
             intakes: Vec::new(),
             slots: Vec::new(),
+            told: None,
             calls_left: code.limits.subrequest_count_max,
+            calls_max: code.limits.subrequest_count_max,
             calls_waiting: 0,
             client,
             since,
             decision: None,
         }
+    }
+
+    /// Lowers what the event may use.
+    pub(super) fn lower(&mut self, limits: &Lower) {
+        self.calls_left = self.calls_left.min(limits.subrequests.unwrap_or(u32::MAX));
+        self.calls_max = self.calls_left;
     }
 
     /// Tells whoever waits that the isolate is gone.
@@ -272,7 +288,13 @@ impl Begun {
         let Some(next) = event.checked_add(1) else { return Err((NotTaken::Closed, body)) };
         let (sender, reply) = oneshot::channel();
         let since = line.host.clock.elapsed();
-        let exchange = Exchange::new(about, sender, &line.code, (Client::Listens, since));
+        let mut exchange = Exchange::new(about, sender, &line.code, (Client::Listens, since));
+        exchange.lower(request.limits);
+        if line.code.tails.is_some() {
+            let Event { entrypoint, method, url, headers, cf, .. } = request;
+            let what = told::request(method, url, headers, cf);
+            exchange.told = Some(Told::new(entrypoint, what, line.host.clock.now()));
+        }
         table.events.insert(event, exchange);
         if let Err(reason) = push(&line, &mut table, (event, request), &body) {
             let exchange = table.events.remove(&event);
@@ -329,10 +351,11 @@ fn push(
         RequestBody::Inline(bytes) => frame::Body::Inline(bytes),
         RequestBody::Stream { length, .. } => frame::Body::Stream { body: event, length: *length },
     };
-    let Event { entrypoint, method, url, headers, cf, props } = request;
+    let Event { entrypoint, method, url, headers, cf, props, limits } = request;
     let props = table.hand_props(&line.code, props, event).map_err(|_| NotTaken::Full)?;
     let kind = EventKind::Fetch(frame::Request { method, url, headers, cf, body });
-    let frame = Down::Event(frame::Event { event, entrypoint, props, kind });
+    let cpu_ms_max = limits.cpu_ms;
+    let frame = Down::Event(frame::Event { event, entrypoint, props, cpu_ms_max, kind });
     line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
 }
 

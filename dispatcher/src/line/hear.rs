@@ -6,13 +6,15 @@ use std::sync::Arc;
 use bindery_wire::codec;
 use bindery_wire::event::Handler;
 use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up};
-use bindery_wire::log::Spent;
+use bindery_wire::log::{Exception, Record, Spent};
 use bytes::Bytes;
 
 use super::body::{Cut, Download, Intake, Metered, Outflow, Pumped, pump};
 use super::event::{Exchange, Sending, State as Moved};
-use super::{Begin, Line, Reply, ReplyBody, RequestBody, State, Table, Unread};
+use super::told::Told;
+use super::{About, Begin, Line, Reply, ReplyBody, RequestBody, State, Table, Unread};
 use crate::clock::Millis;
+use crate::limit::TOLD;
 
 /// A frame that no honest isolate sends.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +57,14 @@ impl Line {
             }
             Up::Record { event, at_ms, record } => {
                 let ids = |e: &Exchange| (e.about.request, e.about.trace);
-                let of = event.and_then(|event| self.table().events.get(&event).map(ids));
+                let of = event.and_then(|event| {
+                    let mut table = self.table();
+                    let exchange = table.events.get_mut(&event)?;
+                    if let Some(told) = &mut exchange.told {
+                        told.record(Millis(at_ms), &record);
+                    }
+                    Some(ids(exchange))
+                });
                 self.ring.record(Millis(at_ms), &self.code, of, record);
                 Ok(())
             }
@@ -169,8 +178,26 @@ impl Line {
             });
         }
         self.host.meter.event(&spent);
+        self.tell(exchange.told, &exchange.about, &spent);
         self.ring.outcome(self.host.clock.now(), &self.code, exchange.about, spent);
         Ok(())
+    }
+
+    /// Has those told of an event that are to be.
+    pub(super) fn tell(&self, told: Option<Box<Told>>, about: &About, spent: &Spent) {
+        let (Some(told), Some(tails)) = (told, &self.code.tails) else { return };
+        match told.item(tails, (&self.code, about), spent) {
+            Some(item) => self.host.outside.tell(self.code.clone(), item),
+            None => {
+                let message = TOLD.fixed().to_string();
+                let (name, stack) = ("Error".into(), String::new());
+                let lost =
+                    Exception { name, message: format!("no tail was told: {message}"), stack };
+                let ids = Some((about.request, about.trace));
+                let record = Record::Exception(lost);
+                self.ring.record(self.host.clock.now(), &self.code, ids, record);
+            }
+        }
     }
 
     /// The event ran into the isolate's end: whoever waits may go elsewhere with it.

@@ -24,6 +24,7 @@ mod slots;
 mod slots_tests;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use body::{Broken, Cut, Download, Upload};
 pub use call::too_many;
@@ -34,6 +35,8 @@ pub use io::{End, Io};
 pub use outside::{Answer, Ask, Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread};
 pub use permit::Permit;
 pub(crate) use slots::SLOT_COUNT_MAX;
+pub(crate) use told::TOLD_COUNT_MAX;
+pub use told::{Item, Tails};
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

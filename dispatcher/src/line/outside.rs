@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::event::RequestBody;
-use super::{RequestId, Upload};
+use super::{Item, RequestId, Upload};
 use crate::code::{Code, Slot};
 use crate::rpc::{Capability, Service};
 use crate::trace::Trace;
@@ -20,6 +20,9 @@ use crate::trace::Trace;
 pub trait Outside: Send + Sync {
     /// Sends a request. Cancel-safe: dropped, it has no connection left.
     fn fetch(&self, call: Call) -> BoxFuture<'static, Result<Fetched, Refused>>;
+
+    /// Tells the tails of `code` what one of its events did. Goes on by itself.
+    fn tell(&self, code: Arc<Code>, item: Item);
 
     /// Does what a binding is asked for. Dropped, it may still be done, whole.
     fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>>;
@@ -65,6 +68,8 @@ pub struct Ask {
     pub head: Bytes,
     /// The bytes that go with it.
     pub body: RequestBody,
+    /// Whether they were sent under an encoding, and are now what it says.
+    pub decoded: bool,
     /// What goes with them, in the order in which they name it.
     pub attached: Vec<Capability>,
 }

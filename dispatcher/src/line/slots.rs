@@ -182,10 +182,14 @@ impl Table {
         if attached.len() > ATTACHED_COUNT_MAX {
             return Err(Violation::Order("more with one value than may be"));
         }
-        let one = |attached: &Attached<'_>| {
-            let Attached::Slot { slot, rights } = *attached else { return None };
+        let held = |slot| {
             let held = self.slots.get(slot, event).cloned();
-            held.or_else(|| Capability::declared(code, slot))?.with(rights)
+            held.or_else(|| Capability::declared(code, slot))
+        };
+        let one = |attached: &Attached<'_>| match attached {
+            Attached::Slot { slot, rights } => held(*slot)?.with(*rights),
+            Attached::Part { slot, name, rights } => held(*slot)?.part(name)?.with(*rights),
+            _ => None,
         };
         let all: Option<Vec<_>> = attached.iter().map(one).collect();
         all.ok_or(Violation::Order("something that it does not hold"))

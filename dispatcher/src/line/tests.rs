@@ -138,6 +138,8 @@ impl Outside for Street {
             Ok(super::Answer { head, body, handed: ask.attached })
         })
     }
+
+    fn tell(&self, _: Arc<Code>, _: super::Item) {}
 }
 
 pub(super) struct Setup {
@@ -164,6 +166,7 @@ fn code() -> Arc<Code> {
         routes: vec![],
         queue_consumers: vec![],
         crons: vec![],
+        given: None,
     };
     Arc::new(Code {
         tenant: TenantId(1),
@@ -175,6 +178,8 @@ fn code() -> Arc<Code> {
         secrets: vec![],
         env: None,
         outbound: None,
+        tails: None,
+        instance: 0,
         limits: limits::Limits {
             event_count_max: 2,
             subrequest_count_max: 8,
@@ -218,8 +223,15 @@ impl Setup {
     pub(super) async fn begin(&self, body: RequestBody) -> Begun {
         let permit = self.line.permit().await.expect("room");
         let (cf, props) = ("{}", &crate::rpc::Props::None);
-        let request =
-            Event { entrypoint: None, method: "POST", url: "http://t/", headers: b"", cf, props };
+        let request = Event {
+            entrypoint: None,
+            method: "POST",
+            url: "http://t/",
+            headers: b"",
+            cf,
+            props,
+            limits: &bindery_wire::limits::Lower::NONE,
+        };
         let about = About {
             request: RequestId(7),
             trace: Trace::random(),

@@ -14,7 +14,7 @@ use crate::egress::{self, Error};
 use crate::line::{Cut, Encoded, Unread, Upload};
 
 /// A body under what its headers say of its encoding.
-pub(super) fn unread(encoding: Option<&HeaderValue>, body: Upload, bytes_max: u64) -> Unread {
+pub(crate) fn unread(encoding: Option<&HeaderValue>, body: Upload, bytes_max: u64) -> Unread {
     match encoding.filter(|encoding| is_decoded(encoding.as_bytes())) {
         None => Unread::Plain(body),
         Some(encoding) => {

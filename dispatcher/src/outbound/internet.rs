@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bindery_wire::flat;
 use bytes::Bytes;
+use http::Method;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -63,12 +63,11 @@ fn outgoing_body(body: RequestBody) -> Option<OutgoingBody> {
 
 fn fetched(incoming: Incoming, head: bool, bytes_max: u64) -> Fetched {
     let Incoming { status, url, redirected, hops, headers, body } = incoming;
-    let canonical = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let bare = head || matches!(status, 204 | 205 | 304);
     let body = if bare { FetchedBody::None } else { incoming_body(&headers, body, bytes_max) };
     Fetched {
         status,
-        status_text: Cow::Borrowed(canonical.unwrap_or_default()),
+        status_text: Cow::Borrowed(super::status_text(status)),
         url: redirected.then_some(url),
         redirects: hops,
         headers: incoming_headers(&headers),

@@ -7,21 +7,29 @@
 
 mod encoded;
 mod internet;
+mod tail;
 mod worker;
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use bindery_wire::limits::Lower;
 use bindery_wire::manifest;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
+use http_body_util::{BodyExt, Full};
 
 use crate::binding::{Bindings, Operations};
+use crate::code::Code;
 use crate::egress::Egress;
-use crate::line::{Answer, Ask, Call, Fetched, Outside, Refused};
+use crate::event::Events;
+use crate::line::{Answer, Ask, Call, Cut, Fetched, Item, Outside, Refused, Upload};
 use crate::placement::Placement;
 use crate::registry::Registry;
 use crate::rpc::{Props, Service, Target};
 use crate::tasks::Tasks;
+
+pub(crate) use encoded::unread;
 
 /// Carries out the calls of workers.
 pub struct Outbound {
@@ -38,6 +46,8 @@ pub struct Workers {
     pub registry: Registry,
     /// Where they run.
     pub placement: Placement,
+    /// Runs events that no client's request brings.
+    pub events: Events,
     /// Runs the lines of those that are not live.
     pub tasks: Tasks,
 }
@@ -71,17 +81,32 @@ impl Outside for Outbound {
                 let egress = self.egress.clone();
                 Box::pin(async move { internet::fetch(&egress, call).await })
             }
-            manifest::Outbound::None => Box::pin(async { Err(refused(NOT_PERMITTED)) }),
+            manifest::Outbound::None => {
+                let loaded = call.code.instance != 0;
+                let why = if loaded { "" } else { " (Its `outbound` is \"none\".)" };
+                Box::pin(async move { Err(refused(format!("{NOT_PERMITTED}{why}"))) })
+            }
             manifest::Outbound::Service { service, entrypoint } => {
                 let service = Service {
                     target: Target::Named(service.as_str().into()),
                     entrypoint: entrypoint.as_deref().map(Into::into),
                     props: Props::None,
+                    limits: Lower::NONE,
                 };
                 let workers = self.workers();
                 Box::pin(async move { worker::fetch(&*workers?, call, &service).await })
             }
         }
+    }
+
+    fn tell(&self, code: Arc<Code>, item: Item) {
+        let (Ok(workers), Some(tails)) = (self.workers(), code.tails.clone()) else { return };
+        let tasks = workers.tasks.clone();
+        tasks.spawn("tail", async move {
+            for service in &tails.services {
+                tail::tell(&workers, &code, service, &item.text).await;
+            }
+        });
     }
 
     fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {
@@ -101,11 +126,26 @@ impl Outside for Outbound {
 
 const NOT_PERMITTED: &str = "This worker is not permitted to access the internet via global \
     functions like fetch(). It must use capabilities (such as bindings in 'env') to talk to the \
-    outside world. (Its `outbound` is \"none\".)";
+    outside world.";
 
 const ONE_TIME_BODY: &str = "A request with a one-time-use body (it was initialized from a stream, \
     not a buffer) encountered a redirect requiring the body to be retransmitted. To avoid this \
     error in the future, construct this request from a buffer-like body initializer.";
+
+/// What stands behind a status.
+pub(crate) fn status_text(status: u16) -> &'static str {
+    // The crate writes it without the hyphen that it has everywhere else.
+    if status == 203 {
+        return "Non-Authoritative Information";
+    }
+    let known = StatusCode::from_u16(status).ok();
+    known.and_then(|status| status.canonical_reason()).unwrap_or_default()
+}
+
+/// Bytes as a body that is all there.
+pub(crate) fn whole(bytes: Bytes) -> Upload {
+    Box::pin(Full::new(bytes).map_err(|never| -> Cut { match never {} }))
+}
 
 /// A failure that is not the caller's.
 fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Refused {

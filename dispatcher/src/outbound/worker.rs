@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bindery_logic::egress::redirect::{self, Next, REDIRECT_COUNT_MAX};
 use bindery_wire::event::Handler;
 use bindery_wire::limits::{HOP_COUNT_MAX, Limits};
+use bindery_wire::log::Exception;
 use bindery_wire::{Outcome, flat};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
@@ -19,6 +20,7 @@ use crate::line::{
     self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, NotTaken, Refused, Reply,
     ReplyBody, RequestBody, Upload,
 };
+use crate::loader;
 use crate::placement::Failed;
 use crate::registry;
 use crate::rpc::{Service, Target};
@@ -91,7 +93,11 @@ fn location(headers: &[u8]) -> Option<String> {
 }
 
 /// The code that a service runs in, as of now: of the caller's tenant.
-async fn find(workers: &Workers, caller: &Code, service: &Service) -> Result<Arc<Code>, Refused> {
+pub(super) async fn find(
+    workers: &Workers,
+    caller: &Code,
+    service: &Service,
+) -> Result<Arc<Code>, Refused> {
     let name = match &service.target {
         Target::Named(name) => name,
         Target::Provided(provider) => {
@@ -231,6 +237,11 @@ impl Run<'_> {
         for _ in 0..MOVE_COUNT_MAX {
             let line = self.workers.placement.line(&self.code, &self.workers.tasks).await;
             let line = line.map_err(|failed| self.not_started(&failed))?;
+            if let Some(name) = self.service.entrypoint.as_deref()
+                && line.exports(name) == Some(false)
+            {
+                return Err(refused(format!("Worker has no such entrypoint: {name}")));
+            }
             let permit = match line.permit().await {
                 Ok(permit) => permit,
                 Err(NotTaken::Closed) => continue,
@@ -239,7 +250,8 @@ impl Run<'_> {
             let Request { method, url, headers, about } = &self.request;
             let entrypoint = self.service.entrypoint.as_deref();
             let (method, props) = (method.as_str(), &self.service.props);
-            let event = Event { entrypoint, method, url: url.as_str(), headers, cf: "", props };
+            let (url, limits) = (url.as_str(), &self.service.limits);
+            let event = Event { entrypoint, method, url, headers, cf: "", props, limits };
             match Begun::begin(permit, event, body, about.clone()) {
                 Ok(begun) => return Ok(begun),
                 Err((NotTaken::TooLarge, _)) => break,
@@ -264,6 +276,10 @@ impl Run<'_> {
     fn not_started(&self, failed: &Failed) -> Refused {
         match failed {
             Failed::Overloaded { .. } => self.overloaded(),
+            Failed::Refused(_, exception) if self.code.instance != 0 => {
+                let Exception { name, message, .. } = exception;
+                loader::not_started(&format!("{name}: {message}"))
+            }
             Failed::Refused(..) => {
                 refused(format!("The worker `{}` does not start.", self.code.worker))
             }
@@ -303,7 +319,7 @@ fn fetched(
     let bare = method == Method::HEAD || matches!(status, 204 | 205 | 304);
     Ok(Fetched {
         status,
-        status_text: code.canonical_reason().unwrap_or_default().into(),
+        status_text: super::status_text(code.as_u16()).into(),
         url: None,
         redirects: 0,
         headers: passed,

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use bindery_storage::code::CodeCache;
-use bindery_wire::manifest::ModuleKind;
 use bindery_wire::{ContentHash, TenantId};
 use bytes::Bytes;
 
@@ -57,8 +56,7 @@ impl Compiled {
     /// Keeps what an isolate made of a module of `code`.
     pub(super) fn keep(&self, code: &Code, name: &str, made: &[u8]) {
         let Some(module) = code.manifest.modules.get(name) else { return };
-        let compiles = matches!(module.kind, ModuleKind::Es | ModuleKind::Wasm);
-        if !compiles || made.is_empty() || made.len() > CODE_BYTES_MAX {
+        if !module.kind.compiles() || made.is_empty() || made.len() > CODE_BYTES_MAX {
             return;
         }
         let (tenant, hash, made) = (code.tenant, module.hash, Bytes::copy_from_slice(made));
@@ -91,6 +89,6 @@ impl Compiled {
 fn hashes(code: &Code) -> impl Iterator<Item = Option<ContentHash>> {
     code.modules.iter().map(|(name, _)| {
         let module = code.manifest.modules.get(name)?;
-        matches!(module.kind, ModuleKind::Es | ModuleKind::Wasm).then_some(module.hash)
+        module.kind.compiles().then_some(module.hash)
     })
 }

@@ -35,6 +35,7 @@ use crate::code::Code;
 use crate::config::PoolConfig;
 use crate::cordon::{Cordon, Cordons};
 use crate::line::{Line, Outside};
+use crate::loader;
 use crate::tail::Tail;
 use crate::usage::Usage;
 use figures::Figures;
@@ -95,6 +96,7 @@ struct Key {
     worker: Arc<str>,
     version: VersionId,
     generation: u64,
+    instance: u64,
 }
 
 enum Entry {
@@ -162,12 +164,14 @@ impl Placement {
         }))
     }
 
-    /// What runs of a worker, or of all of a tenant's, is out of date: it takes no new events.
+    /// What runs of a worker and of what it loaded, or of all of a tenant's, is out of date: it takes
+    /// no new events.
     pub fn outdated(&self, tenant: TenantId, worker: Option<&str>) {
         let mut condemned = Vec::new();
         self.live().entries.retain(|key, entry| {
             let Entry::Live(group) = entry else { return true };
-            let concerned = key.tenant == tenant && worker.is_none_or(|name| name == &*key.worker);
+            let is_of = |name| loader::is_of(&key.worker, name);
+            let concerned = key.tenant == tenant && worker.is_none_or(is_of);
             if !concerned || std::mem::take(&mut group.trial) {
                 return true;
             }
@@ -176,6 +180,13 @@ impl Placement {
         });
         for line in condemned {
             line.condemn();
+        }
+    }
+
+    /// Nobody can call an instance any more: its isolates take no new events.
+    pub fn ended(&self, code: &Code) {
+        if let Some(Entry::Live(group)) = self.live().entries.remove(&Key::of(code)) {
+            group.condemn();
         }
     }
 
@@ -218,6 +229,7 @@ impl Placement {
 impl Key {
     fn of(code: &Code) -> Self {
         let (tenant, version, generation) = (code.tenant, code.version, code.generation);
-        Self { tenant, worker: code.worker.clone(), version, generation }
+        let (worker, instance) = (code.worker.clone(), code.instance);
+        Self { tenant, worker, version, generation, instance }
     }
 }

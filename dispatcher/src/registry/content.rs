@@ -10,6 +10,7 @@ use bindery_wire::{ContentHash, TenantId};
 use bytes::Bytes;
 
 use super::edit::Edit;
+use super::register::hashes;
 use super::{Error, Inner, Result};
 
 /// Bytes of contents in one batch: what is left is more than the tenant's row, which it checks.
@@ -91,7 +92,7 @@ impl Inner {
             for (_, id, row) in &versions {
                 let manifest = self.read_manifest(tenant, *id, row).await?;
                 named.insert(ContentHash(id.0));
-                named.extend(manifest.modules.values().map(|module| module.hash));
+                named.extend(hashes(&manifest));
             }
         }
     }

@@ -162,6 +162,7 @@ impl Registry {
     pub async fn delete_worker(&self, tenant: &str, name: &str) -> Result<()> {
         let (inner, tenant, name) = (self.0.clone(), tenant.to_owned(), name.to_owned());
         self.whole(async move {
+            inner.unregister_all(&tenant, &name).await?;
             let mut edit = Edit::begin(&inner, &tenant).await?;
             inner.worker(edit.id, &name).await?;
             edit.tenant.workers = edit.tenant.workers.saturating_sub(1);
@@ -172,6 +173,8 @@ impl Registry {
             ]);
             inner.route_into(&mut edit, &name, &[]).await?;
             inner.cron_into(&mut edit, &name, None).await?;
+            // Something may have come meanwhile.
+            inner.unregister_some_into(&mut edit, &name).await?;
             edit.commit(Stale::Worker(&name)).await?;
             inner.remove_unnamed_contents(&edit).await
         })

@@ -10,9 +10,11 @@ use bindery_wire::{ContentHash, Manifest, TenantId, VersionId};
 use bytes::Bytes;
 
 use super::cache::Query;
+use super::register::Made;
 use super::vault::Place;
 use super::{Error, Inner, Registry, Result};
 use crate::code::Code;
+use crate::line::Tails;
 use crate::problem::Fault;
 
 /// Digits of a version that name it at least.
@@ -103,8 +105,14 @@ impl Inner {
         }
         let modules = self.modules(id, &manifest).await?;
         let secrets = self.worker_secrets(id, query.worker).await?;
+        let made = self.made(id, manifest.given.as_ref()).await?;
         let of = Of { id, tenant: &tenant, worker: query.worker, version };
-        Ok(self.assemble(of, generation(&tenant, Some(&worker)), manifest, (modules, secrets)))
+        Ok(self.assemble(
+            of,
+            generation(&tenant, Some(&worker)),
+            manifest,
+            (modules, secrets, made),
+        ))
     }
 
     /// Puts together what an isolate needs.
@@ -113,7 +121,7 @@ impl Inner {
         of: Of<'_>,
         generation: u64,
         manifest: Manifest,
-        (modules, secrets): (Vec<(String, Bytes)>, Secrets),
+        (modules, secrets, made): (Vec<(String, Bytes)>, Secrets, Made),
     ) -> Code {
         let limits =
             self.parts.limits.clone().lowered_by(&of.tenant.limits).lowered_by(&manifest.limits);
@@ -123,8 +131,10 @@ impl Inner {
             worker: of.worker.into(),
             version: of.version,
             secrets: visible(&manifest, secrets),
-            env: None,
-            outbound: None,
+            env: made.env.map(Arc::new),
+            outbound: made.outbound.map(Arc::new),
+            tails: Tails::new(made.tails.into_iter().map(Arc::new).collect()).map(Arc::new),
+            instance: 0,
             manifest,
             modules,
             limits,

@@ -16,6 +16,7 @@ mod error;
 mod hook;
 mod load;
 mod operator;
+mod register;
 mod route;
 mod secret;
 mod tenant;
@@ -30,6 +31,7 @@ pub use deploy::{DeploymentShown, VersionShown, WorkerShown};
 pub use error::{Error, Result};
 pub use hook::{Changed, StartFailure, Started, Starter};
 pub use operator::Operator;
+pub use register::{Registration, registered_name};
 pub use route::Custom;
 pub use tenant::{Settings, TenantShown};
 pub use token::TokenShown;
@@ -54,6 +56,8 @@ use crate::tasks::Tasks;
 pub const PAGE_COUNT_MAX: usize = 1_000;
 /// Workers of a tenant, where its quotas say nothing.
 pub const WORKER_COUNT_MAX: u32 = 1_000;
+/// Workers that those of a tenant have registered.
+pub const REGISTERED_COUNT_MAX: u32 = 10_000;
 /// Versions of a worker that are kept: the oldest that do not serve are dropped.
 pub const VERSION_COUNT_MAX: usize = 100;
 /// Deployments of a worker that are remembered.

@@ -160,6 +160,7 @@ impl Inner {
             suspended,
             created_ms: self.parts.clock.now().0,
             workers: 0,
+            registered: 0,
             changes: 1,
             limits_changed: 1,
         };

@@ -139,6 +139,7 @@ pub(crate) fn upload(source: &str) -> Upload {
         routes: vec![],
         queue_consumers: vec![],
         crons: vec![],
+        given: None,
     };
     let modules = vec![("index.js".to_owned(), bytes)];
     Upload { manifest, modules, secrets: vec![], deploy: Deploy::Now }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::edit::{Edit, Stale};
 use super::load::{Of, Secrets, env_faults, generation};
+use super::register::Made;
 use super::vault::Place;
 use super::{
     Error, Inner, Registry, Result, StartFailure, Started, VERSION_COUNT_MAX, WORKER_COUNT_MAX,
@@ -104,7 +105,12 @@ impl Inner {
             Some(row) if secrets == before => generation(&tenant, Some(row)),
             _ => tenant.changes + 1,
         };
-        let code = self.assemble(of, generation, upload.manifest.clone(), (modules, secrets));
+        let code = self.assemble(
+            of,
+            generation,
+            upload.manifest.clone(),
+            (modules, secrets, Made::default()),
+        );
         let started = self.parts.starter.try_start(Arc::new(code)).await;
         let mut started = started.map_err(Error::Start)?;
         started.warnings.extend(warning(&upload.manifest, &started.entrypoints));
@@ -172,13 +178,7 @@ impl Inner {
         if versions.iter().any(|(id, _)| *id == version) {
             return Ok(false);
         }
-        let bytes = upload.manifest.to_bytes();
-        let manifest = if bytes.len() <= MANIFEST_INLINE_BYTES_MAX {
-            String::from_utf8(bytes).ok().and_then(|json| RawValue::from_string(json).ok())
-        } else {
-            self.put_contents(edit, &[bytes.into()]).await?;
-            None
-        };
+        let manifest = self.manifest_row(edit, &upload.manifest).await?;
         let row = Version { created_ms: self.parts.clock.now().0, manifest, entrypoints };
         edit.write([self.versions.put(edit.id, name, version, &row)]);
         let excess = (versions.len() + 1).saturating_sub(VERSION_COUNT_MAX);
@@ -188,6 +188,20 @@ impl Inner {
             edit.write([self.versions.delete(edit.id, name, *id)]);
         }
         Ok(excess > 0)
+    }
+
+    /// A manifest as a version's row has it: one that is too large is a content.
+    pub(super) async fn manifest_row(
+        &self,
+        edit: &Edit<'_>,
+        manifest: &Manifest,
+    ) -> Result<Option<Box<RawValue>>> {
+        let bytes = manifest.to_bytes();
+        if bytes.len() <= MANIFEST_INLINE_BYTES_MAX {
+            return Ok(String::from_utf8(bytes).ok().and_then(|j| RawValue::from_string(j).ok()));
+        }
+        self.put_contents(edit, &[bytes.into()]).await?;
+        Ok(None)
     }
 }
 

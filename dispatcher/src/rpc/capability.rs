@@ -1,11 +1,14 @@
 //! What a slot can stand for.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use bindery_wire::TenantId;
 use bindery_wire::binding::Kind;
+use bindery_wire::limits::Lower;
 use bindery_wire::manifest::Binding;
+use bindery_wire::name::check_resource;
 use bindery_wire::value::Rights;
 use futures_util::future::BoxFuture;
 
@@ -45,6 +48,8 @@ pub struct Service {
     pub entrypoint: Option<Box<str>>,
     /// What it sees as `ctx.props`.
     pub props: Props,
+    /// Limits of its events, lower than the worker's own.
+    pub limits: Lower,
 }
 
 /// Which worker a service runs in.
@@ -57,7 +62,7 @@ pub enum Target {
 }
 
 /// Knows which code a service runs in.
-pub trait Provide: Send + Sync {
+pub trait Provide: Any + Send + Sync {
     /// The code, as of now. It must be of the tenant of the capability. Cancel-safe.
     fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>>;
 }
@@ -94,12 +99,36 @@ impl Capability {
         Some(Self { tenant: code.tenant, what })
     }
 
+    /// How deep values lie in each other inside it.
+    pub fn depth(&self) -> u32 {
+        match &self.what {
+            What::Service(service) => match &service.props {
+                Props::Value(value) => value.depth(),
+                Props::None | Props::Json(_) => 0,
+            },
+            What::Binding { .. } => 0,
+        }
+    }
+
     /// What stands for it in an isolate.
     pub fn kind(&self) -> Option<Kind> {
         match &self.what {
             What::Binding { binding, .. } => binding.kind(),
             What::Service(_) => Some(Kind::Service),
         }
+    }
+
+    /// One of those that it has by name, with the same rights. `None` if it has none.
+    pub fn part(self, name: &str) -> Option<Self> {
+        let What::Binding { binding, rights } = self.what else { return None };
+        check_resource(name).ok()?;
+        let name = name.to_owned();
+        let binding = Arc::new(match *binding {
+            Binding::DynamicKv => Binding::KvNamespace { namespace: name },
+            Binding::DynamicQueue => Binding::Queue { queue: name, delivery_delay: None },
+            _ => return None,
+        });
+        Some(Self { what: What::Binding { binding, rights }, ..self })
     }
 
     /// The same with no more than these rights. `None` if none would be left, or if it has none
@@ -124,6 +153,7 @@ impl Service {
             target: Target::Named(service.as_str().into()),
             entrypoint: entrypoint.as_deref().map(Into::into),
             props: props.as_deref().map_or(Props::None, |json| Props::Json(json.into())),
+            limits: Lower::NONE,
         })
     }
 }
@@ -150,6 +180,17 @@ mod tests {
         assert_eq!(rights(&read), Rights::Read);
         assert_eq!(rights(&read.clone().with(Rights::All).expect("the same")), Rights::Read);
         assert!(read.with(Rights::Send).is_none());
+    }
+
+    #[test]
+    fn one_of_many_is_handed_on_by_name_and_with_no_more_rights() {
+        let binding = Arc::new(Binding::DynamicKv);
+        let what = What::Binding { binding, rights: Rights::Read };
+        let all = Capability { tenant: TenantId(1), what };
+        let one = all.clone().part("notes").expect("there");
+        assert_eq!((one.kind(), rights(&one)), (Some(Kind::Kv), Rights::Read));
+        assert!(one.part("notes").is_none());
+        assert!(all.part("").is_none());
     }
 
     #[test]

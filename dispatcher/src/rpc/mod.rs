@@ -6,7 +6,9 @@
 //! its tenant. What it stands for is read from here at each use.
 
 mod capability;
+mod kept;
 mod value;
 
 pub use capability::{Capability, Props, Provide, Service, Target, What};
+pub use kept::Contents;
 pub use value::Value;

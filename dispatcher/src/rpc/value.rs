@@ -7,6 +7,9 @@ use http_body_util::BodyExt;
 use super::Capability;
 use crate::line::{Refused, RequestBody};
 
+/// How deep values may lie in each other: each is let go inside the one that holds it.
+const DEPTH_MAX: u32 = 16;
+
 /// A value that an isolate wrote. Nothing in the bytes was checked, and nothing here reads them.
 #[derive(Clone, Debug)]
 pub struct Value {
@@ -16,16 +19,33 @@ pub struct Value {
     pub bytes: Bytes,
     /// What goes with them, in the order in which they name it.
     pub capabilities: Vec<Capability>,
+    depth: u32,
 }
 
 impl Value {
+    /// A value of these bytes, and what goes with them.
+    pub fn new(format: u32, bytes: Bytes, capabilities: Vec<Capability>) -> Result<Self, Refused> {
+        let below = capabilities.iter().map(Capability::depth).max().unwrap_or(0);
+        if below >= DEPTH_MAX {
+            let message =
+                format!("Services within the props of services lie {below} deep: too deep.");
+            return Err(Refused::wrong(message));
+        }
+        Ok(Self { format, bytes, capabilities, depth: below + 1 })
+    }
+
+    /// How deep values lie in each other, this one included.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
     /// What a call of a binding brings: its body, with what was attached to it.
     pub async fn read(
         body: RequestBody,
         capabilities: Vec<Capability>,
         bytes_max: usize,
     ) -> Result<Self, Refused> {
-        Ok(Self { format: FORMAT, bytes: all(body, bytes_max).await?, capabilities })
+        Self::new(FORMAT, all(body, bytes_max).await?, capabilities)
     }
 
     /// Whether it is small enough to be in a frame as a whole.

@@ -36,6 +36,9 @@ pub enum Error {
     /// The certificates of the configuration can not be read.
     #[error("the certificates of `egress` can not be read")]
     Certificates(#[source] std::io::Error),
+    /// The folder of the caches can not be made or emptied.
+    #[error("the folder `cache` of the data directory can not be used")]
+    Cache(#[source] std::io::Error),
     /// Work in the background was given up.
     #[error("the server was stopped while it started")]
     Stopped,

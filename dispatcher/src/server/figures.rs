@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::commits::Commits;
+use crate::cache::Caches;
 use crate::cordon::Cordons;
 use crate::http::Front;
 use crate::metrics::{Family, Measured};
@@ -16,6 +17,7 @@ pub(super) struct Figures {
     pub(super) placement: Placement,
     pub(super) tail: Tail,
     pub(super) commits: Arc<Commits>,
+    pub(super) caches: Caches,
     pub(super) scheduler: Arc<scheduler::Figures>,
 }
 
@@ -26,6 +28,7 @@ impl Measured for Figures {
         families.extend(self.placement.measure());
         families.extend(of_cordons(self.placement.cordons()));
         families.extend(self.commits.measure());
+        families.extend(self.caches.measure());
         families.extend(self.scheduler.measure());
         families
     }

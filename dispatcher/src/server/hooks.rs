@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bindery_wire::{Outcome, TenantId};
 use futures_util::future::BoxFuture;
 
+use crate::cache::Caches;
 use crate::code::Code;
+use crate::loader::Loaders;
 use crate::placement::{Compiled, Failed, Placement};
 use crate::problem;
 use crate::registry::{Changed, StartFailure, Started, Starter};
@@ -24,6 +26,8 @@ pub(super) struct Hooks {
     pub(super) usage: Usage,
     pub(super) tasks: Tasks,
     pub(super) compiled: Compiled,
+    pub(super) caches: Caches,
+    pub(super) loaders: Loaders,
     pub(super) scheduler: scheduler::Handle,
 }
 
@@ -69,14 +73,17 @@ fn failure(failed: Failed) -> StartFailure {
 
 impl Changed for Hooks {
     fn changed(&self, tenant: TenantId, worker: Option<&str>) {
+        self.loaders.outdated(tenant, worker);
         self.placement.outdated(tenant, worker);
         // Something of it may be due sooner than anything before.
         self.scheduler.wake();
     }
 
     fn deleted(&self, tenant: TenantId) {
+        self.loaders.outdated(tenant, None);
         self.placement.outdated(tenant, None);
         self.usage.forget(tenant);
         self.compiled.forget(tenant);
+        self.caches.forget(tenant);
     }
 }

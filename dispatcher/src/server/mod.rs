@@ -29,6 +29,7 @@ use crate::cron::Crons;
 use crate::event::Events;
 use crate::http::{Front, Fronts};
 use crate::kv::{self, Kv};
+use crate::loader::Loaders;
 use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement};
 use crate::registry::{self, Operator, Registry, Vault};
@@ -96,8 +97,11 @@ impl Server {
             tasks: tasks.clone(),
             vault: vault.clone(),
         });
+        let caches = store::caches(config, &clock).await?;
         let operations = Operations::new(engine.clone(), clock.clone());
-        let bindings = Bindings { kv: kv.clone() };
+        let loaders = Loaders::default();
+        let bindings =
+            Bindings { caches: caches.clone(), kv: kv.clone(), loaders: loaders.clone() };
         let outbound = Arc::new(Outbound::new(egress.clone(), bindings, operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
@@ -117,6 +121,8 @@ impl Server {
             usage: usage.clone(),
             tasks: fronts.tasks(),
             compiled,
+            caches: caches.clone(),
+            loaders: loaders.clone(),
             scheduler: handle.clone(),
         });
         let registry = Registry::open(registry::Parts {
@@ -135,9 +141,11 @@ impl Server {
         let workers = Arc::new(Workers {
             registry: registry.clone(),
             placement: placement.clone(),
+            events: events.clone(),
             tasks: fronts.tasks(),
         });
         outbound.reach(&workers);
+        loaders.reach(&workers);
         let crons = Crons { registry: registry.clone(), runner: Arc::new(events.clone()) };
         let scheduler = Scheduler::new(scheduler::Parts {
             engine: engine.clone(),
@@ -159,6 +167,7 @@ impl Server {
             placement: placement.clone(),
             tail: tail.clone(),
             commits: engine,
+            caches,
             scheduler: scheduler.figures(),
         };
         let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));

@@ -11,6 +11,9 @@ use bindery_storage::tables;
 
 use super::Error;
 use super::commits::Commits;
+use crate::cache::Caches;
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::cordon::Cordons;
 use crate::placement::Compiled;
 
@@ -39,6 +42,13 @@ impl Store {
         let embedded = Arc::new(embedded);
         Ok(Self { engine: Arc::new(Commits::of(embedded.clone())), embedded, blobs })
     }
+}
+
+/// The caches, empty.
+pub(super) async fn caches(config: &Config, clock: &Clock) -> Result<Caches, Error> {
+    let (data, cache, clock) = (config.data.clone(), config.cache.clone(), clock.clone());
+    let opened = tokio::task::spawn_blocking(move || Caches::open(&data, &cache, clock)).await;
+    opened.map_err(|_| Error::Stopped)?.map_err(Error::Cache)
 }
 
 /// Compiled code in memory, and on disk if it can be kept there: it only saves time.

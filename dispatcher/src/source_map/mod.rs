@@ -94,7 +94,7 @@ pub(crate) fn warnings(manifest: &Manifest, modules: &[(String, Bytes)]) -> Vec<
     for (name, bytes) in modules {
         let checked = match manifest.modules.get(name).map(|module| module.kind) {
             Some(ModuleKind::SourceMap) => Map::parse(bytes, name).map(|_| ()),
-            Some(ModuleKind::Es) => {
+            Some(ModuleKind::Es | ModuleKind::CommonJs) => {
                 match std::str::from_utf8(bytes).map(|s| find(manifest, name, s)) {
                     Ok(Some(Found::Inline(url))) => inline(url, name).map(|_| ()),
                     _ => Ok(()),
@@ -148,6 +148,7 @@ mod tests {
             routes: vec![],
             queue_consumers: vec![],
             crons: vec![],
+            given: None,
         };
         let bytes =
             |(name, _, text): &(&str, _, &str)| ((*name).to_owned(), text.to_string().into());

@@ -111,7 +111,10 @@ impl SourceMaps {
 
     /// Reads a module and its map. One that can not be read counts as none.
     async fn read(&self, tenant: TenantId, manifest: &Manifest, name: &str) -> Option<Map> {
-        let module = manifest.modules.get(name).filter(|module| module.kind == ModuleKind::Es)?;
+        let module = manifest
+            .modules
+            .get(name)
+            .filter(|module| matches!(module.kind, ModuleKind::Es | ModuleKind::CommonJs))?;
         let source = self.registry.module(tenant, module.hash).await.ok()?;
         let found = super::find(manifest, name, std::str::from_utf8(&source).ok()?);
         let json = match found {

@@ -28,6 +28,7 @@ fn code(worker: &str) -> Code {
         routes: vec![],
         queue_consumers: vec![],
         crons: vec![],
+        given: None,
     };
     Code {
         tenant: T,
@@ -39,6 +40,8 @@ fn code(worker: &str) -> Code {
         secrets: vec![],
         env: None,
         outbound: None,
+        tails: None,
+        instance: 0,
         limits: limits::DEFAULT,
         generation: 1,
     }

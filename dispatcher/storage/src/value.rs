@@ -22,6 +22,19 @@ pub const VALUE_FILE_BYTES_MAX: u64 = 25 << 20;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 128 << 10;
 
+/// A value in a file, as the row of its key has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargeValue {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its number.
+    pub number: u64,
+    /// Its length.
+    pub length: u64,
+    /// What it is.
+    pub hash: ContentHash,
+}
+
 /// The large values of every tenant. Copies are cheap, and the same store.
 #[derive(Clone, Debug)]
 pub struct Values(Blobs);
@@ -46,13 +59,9 @@ impl Values {
         Ok(Writing(Some(begun.await?)))
     }
 
-    /// Begins to read a file that has this length and hash.
-    pub async fn open(
-        &self,
-        tenant: TenantId,
-        number: u64,
-        (length, wanted): (u64, ContentHash),
-    ) -> Result<Reading> {
+    /// Begins to read a value.
+    pub async fn open(&self, value: LargeValue) -> Result<Reading> {
+        let LargeValue { tenant, number, length, hash: wanted } = value;
         let path = self.path(tenant, number);
         let file = blocking(move || open(&path, number)).await?;
         Ok(Reading(Some(Left { file, number, hash: Sha256::new(), left: length, wanted })))
@@ -219,9 +228,14 @@ mod tests {
         );
     }
 
+    fn large(tenant: TenantId, number: u64, content: &[u8]) -> LargeValue {
+        let (length, hash) = (content.len() as u64, ContentHash::of(content));
+        LargeValue { tenant, number, length, hash }
+    }
+
     async fn read(values: &Values, number: u64, wanted: &[u8]) -> Result<Vec<u8>> {
-        let what = (wanted.len() as u64, ContentHash::of(wanted));
-        let (mut reading, mut all) = (values.open(A, number, what).await?, Vec::new());
+        let value = large(A, number, wanted);
+        let (mut reading, mut all) = (values.open(value).await?, Vec::new());
         while let Some(piece) = reading.next().await? {
             all.extend_from_slice(&piece);
         }
@@ -235,8 +249,8 @@ mod tests {
         put(&f.values, A, 0xab, &[b"one ", &LONG, b" two"]).await;
         let whole = [&b"one "[..], &LONG, b" two"].concat();
         assert!(read(&f.values, 0xab, &whole).await.expect("read") == whole);
-        let what = (3, ContentHash::of(b"one"));
-        assert!(matches!(f.values.open(B, 0xab, what).await, Err(Error::NoValue(0xab))));
+        let theirs = large(B, 0xab, &whole);
+        assert!(matches!(f.values.open(theirs).await, Err(Error::NoValue(0xab))));
         assert!(f.values.begin(A, 0xab).await.is_err(), "a number is given once");
         put(&f.values, B, 0xab, &[b"another tenant's"]).await;
         assert_eq!(f.values.list(A).expect("listed"), [0xab]);
@@ -265,8 +279,7 @@ mod tests {
         static LONG: [u8; READ_BYTES + 1] = [7; READ_BYTES + 1];
         let f = fixture();
         put(&f.values, A, 1, &[&LONG]).await;
-        let what = (LONG.len() as u64, ContentHash::of(&LONG));
-        let mut reading = f.values.open(A, 1, what).await.expect("opened");
+        let mut reading = f.values.open(large(A, 1, &LONG)).await.expect("opened");
         assert_eq!(reading.next().await.expect("read").expect("some").len(), READ_BYTES);
         f.values.delete(A, 1).await.expect("deleted");
         assert_eq!(reading.next().await.expect("read").expect("some").len(), 1);

@@ -39,7 +39,7 @@ async fn filled() -> Arc<dyn Engine> {
     let mut writes = of_tenant(&engine);
     writes.extend(of_worker(&engine));
     writes.extend(of_what_runs(&engine));
-    writes.extend(of_kv(&engine));
+    writes.extend(of_keys(&engine));
     commit(&engine, writes).await;
     engine
 }
@@ -135,27 +135,25 @@ fn of_what_runs(engine: &Arc<dyn Engine>) -> Vec<Write> {
     writes
 }
 
-/// A value in each of the places where one can be, and what is left of one.
-fn of_kv(engine: &Arc<dyn Engine>) -> Vec<Write> {
+/// Keys whose values are here, in parts and in a file, and one that no key holds.
+fn of_keys(engine: &Arc<dyn Engine>) -> Vec<Write> {
     let table = KvTable::new(engine.clone());
-    let hash = ContentHash([0xab; 32]);
-    let here = KvRow {
-        expires_s: Some(1_800_000_000),
+    let place = |name| KvPlace { tenant: TENANT, namespace: "notes", name };
+    let small = KvRow {
+        expires_s: Some(1_000_060),
         metadata: Some("{\"a\":1}".into()),
         length: 5,
-        value: KvValue::Inline(b"value"[..].into()),
+        value: KvValue::Inline("value".into()),
     };
-    let parts = KvRow { expires_s: None, metadata: None, value: KvValue::Parts(7), ..here.clone() };
-    let file = KvRow { value: KvValue::File { number: 8, hash }, ..parts.clone() };
-    let mut writes = Vec::new();
-    for (name, row) in [("here", &here), ("parts", &parts), ("file", &file)] {
-        writes.extend(table.put(KvPlace { tenant: TENANT, namespace: "notes", name }, row));
-    }
-    writes.extend(table.put_parts(TENANT, 7, b"value"));
-    for (standing, value) in [(Standing::Reserved, 9), (Standing::Condemned, 10)] {
-        let remains = Remains { at_ms: 600_000, value, standing, bytes: 5 };
-        writes.push(table.put_remains(TENANT, &remains));
-    }
+    let of = |length, value| KvRow { expires_s: None, metadata: None, length, value };
+    let file = KvValue::File { number: 9, hash: ContentHash([0xef; 32]) };
+    let (standing, bytes) = (Standing::Condemned, 5_000);
+    let remains = Remains { at_ms: 1_000_000_000, value: 7, standing, bytes };
+    let mut writes = table.put(place("small"), &small);
+    writes.extend(table.put(place("parts"), &of(4, KvValue::Parts(8))));
+    writes.extend(table.put(place("file"), &of(2 << 20, file)));
+    writes.extend(table.put_parts(TENANT, 8, b"part"));
+    writes.push(table.put_remains(TENANT, &remains));
     writes
 }
 

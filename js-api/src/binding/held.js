@@ -1,7 +1,8 @@
 // What the objects that stand for bindings hold: the number of a slot, and what they may be used for
-// by whoever they are handed to.
+// by whoever they are handed to. Which class stands for which kind is told here by `kinds.js`, so that
+// what reads and writes values needs none of the classes.
 
-const { WeakMap } = globalThis;
+const { Error, WeakMap } = globalThis;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const get = uncurry(WeakMap.prototype.get);
 const set = uncurry(WeakMap.prototype.set);
@@ -13,13 +14,28 @@ export const SEND = 2;
 
 const held = new WeakMap();
 
-/** Notes that an object stands for what a slot holds. */
-export function hold(object, kind, slot, rights = ALL) {
-  set(held, object, { __proto__: null, kind, slot, rights });
+/** Notes that an object stands for what a slot holds, or for the part of it that has a name. */
+export function hold(object, kind, slot, rights = ALL, part = undefined) {
+  set(held, object, { __proto__: null, kind, slot, rights, part });
   return object;
 }
 
-/** `{ kind, slot, rights }` of an object that stands for a binding, or undefined. */
+/** `{ kind, slot, rights, part }` of an object that stands for a binding, or undefined. */
 export function heldBy(object) {
   return get(held, object);
+}
+
+// What makes the objects, by the names that the host has for kinds.
+let makers = { __proto__: null };
+
+/** Says what makes the objects of each kind, of a slot: once, while the snapshot is made. */
+export function madeBy(kinds) {
+  makers = kinds;
+}
+
+/** Makes what stands for a binding: called by the host too, before the modules are evaluated. */
+export function bind(kind, slot) {
+  const make = makers[kind];
+  if (make === undefined) throw new Error(`bindings of kind ${kind} are not supported yet`);
+  return hold(make(slot), kind, slot);
 }

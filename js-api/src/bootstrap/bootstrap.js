@@ -3,12 +3,14 @@
 
 import { core } from "ext:core/mod.js";
 import * as time from "ext:bindery/time.js";
+import { Cache, caches, CacheStorage } from "ext:bindery/cache.js";
 import { bodyChunk, bodyEnd } from "ext:bindery/door.js";
 import * as timers from "ext:bindery/timers.js";
 import { console } from "ext:bindery/console.js";
 import * as inspect from "ext:bindery/inspect.js";
 import * as webcrypto from "ext:bindery/crypto.js";
-import { bind } from "ext:bindery/binding/kinds.js";
+import { bind } from "ext:bindery/binding/held.js";
+import "ext:bindery/binding/kinds.js";
 import { callRefused, callReply } from "ext:bindery/call.js";
 import { fetch } from "ext:bindery/fetch.js";
 import { Headers } from "ext:bindery/http/headers.js";
@@ -65,6 +67,8 @@ const CLASSES = {
   AbortController: abort.AbortController,
   AbortSignal: abort.AbortSignal,
   Blob: file.Blob,
+  Cache,
+  CacheStorage,
   ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
   CompressionStream: compression.CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
@@ -139,6 +143,7 @@ inspect.showGetters(events.Event, ["type"]);
 const VALUES = {
   atob: base64.atob,
   btoa: base64.btoa,
+  caches,
   clearInterval: timers.clearInterval,
   clearTimeout: timers.clearTimeout,
   console,

@@ -142,6 +142,18 @@ pub fn op_door_attach(
     state.borrow::<Shared>().open()?.attach(attached)
 }
 
+/// Has a part of what a slot holds go with the call that is made next.
+#[op2(fast)]
+pub fn op_door_attach_part(
+    state: &mut OpState,
+    #[smi] slot: u32,
+    #[smi] detail: u32,
+    #[string] name: String,
+) -> Result<(), Error> {
+    let attached = Attached::Part { slot, name: name.into(), rights: rights(detail) };
+    state.borrow::<Shared>().open()?.attach(attached)
+}
+
 /// What a receiver may do; the numbers are `held.js`'s.
 fn rights(number: u32) -> Rights {
     match number {

@@ -5,13 +5,22 @@
 use bindery_wire::event::{Decision, Settled, Verdict};
 use deno_core::{OpState, op2};
 
-use super::{Error, Shared};
+use super::{Door, Error, Shared};
 
 /// Numbers of verdicts, which are `queue.js`'s; from [`verdict::LATER`] on with a delay in seconds.
 mod verdict {
     pub(super) const ACK: u32 = 1;
     pub(super) const RETRY: u32 = 2;
     pub(super) const LATER: u32 = 3;
+}
+
+impl Door {
+    /// Lets the handler of an event decide: `decision` is what stands if it says nothing.
+    pub fn decides(&mut self, event: u32, decision: Decision) {
+        if let Some(state) = self.events.get_mut(&event) {
+            state.decision = Some(decision);
+        }
+    }
 }
 
 /// Takes what a `queue` handler says of the message at `at`, or of the batch if that is negative.

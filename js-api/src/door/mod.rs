@@ -96,6 +96,8 @@ pub struct Now {
 pub struct Event {
     /// When it began.
     pub began: Instant,
+    /// CPU time that it may use, in milliseconds.
+    pub cpu_ms_max: u32,
     /// CPU time charged to it, in nanoseconds.
     pub cpu_ns: u64,
     /// Whether the head of its response is out.
@@ -147,6 +149,7 @@ impl Door {
     pub fn begin(&mut self, event: u32, now: Instant) {
         let state = Event {
             began: now,
+            cpu_ms_max: self.limits.cpu_ms_max,
             cpu_ns: 0,
             answered: false,
             canceled: false,
@@ -159,10 +162,10 @@ impl Door {
         self.stray = Logged::default();
     }
 
-    /// Lets the handler of an event decide: `decision` is what stands if it says nothing.
-    pub fn decides(&mut self, event: u32, decision: Decision) {
-        if let Some(state) = self.events.get_mut(&event) {
-            state.decision = Some(decision);
+    /// Lowers what an event may use.
+    pub fn lower(&mut self, event: u32, cpu_ms_max: Option<u32>) {
+        if let (Some(state), Some(max)) = (self.events.get_mut(&event), cpu_ms_max) {
+            state.cpu_ms_max = state.cpu_ms_max.min(max);
         }
     }
 

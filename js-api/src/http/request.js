@@ -100,6 +100,7 @@ let create;
 let abort;
 let isRequest;
 let parts;
+let lookUp;
 
 export class Request extends Body {
   #method = "GET";
@@ -130,6 +131,7 @@ export class Request extends Body {
       return request;
     };
     parts = (request) => request.#give();
+    lookUp = (request) => request.#found();
     isRequest = (value) => typeof value === "object" && value !== null && #url in value;
     abort = (request, reason) => {
       request.#reason = reason;
@@ -206,6 +208,22 @@ export class Request extends Body {
     if (this.bodyUsed) throw new TypeError("Cannot reconstruct a Request with a used body.");
     out.kind = sendParts(this, out);
     return out;
+  }
+
+  /** What a response to it is found by. */
+  #found() {
+    const [headers, cf, url] = [this.#headers, this.#cf, this.#url];
+    const hash = url.indexOf("#");
+    let key = hash < 0 ? url : url.slice(0, hash);
+    if (cf !== undefined && (typeof cf !== "string" || cf.includes('"cacheKey"'))) {
+      const { cacheKey } = this.cf;
+      if (typeof cacheKey === "string") key = cacheKey;
+    }
+    return {
+      method: this.#method,
+      key,
+      headers: typeof headers === "string" ? headers : flatOf(headers),
+    };
   }
 
   /** Takes over what another request says, but its body, method and URL. */
@@ -338,3 +356,9 @@ export const asRequest = (input, init) => {
  * length }`: the URL without its fragment, the signal or null, the rest as of a response.
  */
 export const requestParts = parts;
+
+/**
+ * What a cache finds a response to a request by: `{ method, key, headers }`, headers flat. The
+ * request is not used up.
+ */
+export const requestLookUp = lookUp;

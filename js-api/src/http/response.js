@@ -9,6 +9,7 @@ import {
   found,
   HOST,
   MAKE,
+  moveBody,
   NONE,
   sendParts,
   STRING,
@@ -81,6 +82,8 @@ function bodyFor(status, kind) {
 
 let parts;
 let raw;
+let brand;
+let listed;
 
 export class Response extends Body {
   #status;
@@ -96,6 +99,11 @@ export class Response extends Body {
 
   static {
     parts = (response) => response.#give();
+    brand = (value) => typeof value === "object" && value !== null && #status in value;
+    listed = (response) => {
+      const headers = response.#headers;
+      return typeof headers === "string" ? headers : flatOf(headers);
+    };
     raw = (init) => new Response(RAW, init);
   }
 
@@ -320,6 +328,16 @@ export function responseFromHost(head, fetched, body, length, binding) {
   return raw({ kind, data, status, statusText, headers, cf: undefined, fetched });
 }
 
+/** A response of a head as above and a body that nobody has read. */
+export function responseOfBody(head, body) {
+  const { status, statusText, headers } = head;
+  const kind = moveBody(body);
+  const { data } = found;
+  found.data = null;
+  const fetched = { url: "", redirected: false };
+  return raw({ kind, data, status, statusText, headers, cf: undefined, fetched });
+}
+
 /** A response of bytes that came with their URL. */
 export function responseOfBytes(url, type, bytes) {
   const head = { status: 200, statusText: "OK", headers: `content-type\n${type}\n` };
@@ -332,3 +350,9 @@ export function responseOfBytes(url, type, bytes) {
  * the length is of the kinds 3 and 4, and -1 if nobody knows. Throws what the worker should see.
  */
 export const responseParts = parts;
+
+/** Whether a value is a response. */
+export const isResponse = brand;
+
+/** The headers of a response as a flat string. */
+export const responseHeaders = listed;

@@ -2,6 +2,7 @@
 
 import { core } from "ext:core/mod.js";
 import { ask, contentOf } from "ext:bindery/binding/ask.js";
+import { ALL, hold } from "ext:bindery/binding/held.js";
 
 const { configureInterface } = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { ReadableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
@@ -216,7 +217,10 @@ export class KvNamespaces {
         "Failed to execute 'get' on 'KvNamespaces': parameter 1 is not of type 'string'.",
       );
     }
-    return new KvNamespace(MAKE, this.#slot, { __proto__: null, namespace: nameOf(name) });
+    const slot = this.#slot;
+    const namespace = nameOf(name);
+    const one = new KvNamespace(MAKE, slot, { __proto__: null, namespace });
+    return hold(one, "kv", slot, ALL, namespace);
   }
 }
 configureInterface(KvNamespaces);

@@ -6,11 +6,10 @@
 // over.
 
 import { core } from "ext:core/mod.js";
-import { bind } from "ext:bindery/binding/kinds.js";
-import { heldBy } from "ext:bindery/binding/held.js";
+import { bind, heldBy } from "ext:bindery/binding/held.js";
 
 const { deserialize: readBytes, serialize: writeBytes, hostObjectBrand } = core;
-const { op_door_attach } = core.ops;
+const { op_door_attach, op_door_attach_part } = core.ops;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
 // A worker may change them.
@@ -48,7 +47,7 @@ export const KEPT = 1;
 export const CALLED = 2;
 
 /** Ways in which something goes with a value; the numbers are the op's. */
-const SLOT = 0;
+const SLOT = 0, PART = 2;
 
 /** The first byte of a value with a table; the engine's own begin with another. */
 const TABLE = 1;
@@ -160,9 +159,9 @@ class Writer {
   }
 
   /** Has something go with the value; its place among what does. */
-  attach(how, number, detail) {
+  attach(how, number, detail, object) {
     const { attached } = this;
-    attached[attached.length] = { __proto__: null, how, number, detail };
+    attached[attached.length] = { __proto__: null, how, number, detail, object };
     return attached.length - 1;
   }
 
@@ -276,8 +275,9 @@ const malformed = () => new Error("internal error: a value can not be read");
 /** What goes with a value, as the next call takes it. */
 export function attach(attached) {
   for (let at = 0; at < attached.length; at++) {
-    const { how, number, detail } = attached[at];
-    op_door_attach(how, number, detail);
+    const { how, number, detail, object } = attached[at];
+    if (how === PART) op_door_attach_part(number, detail, heldBy(object).part);
+    else op_door_attach(how, number, detail);
   }
 }
 
@@ -339,8 +339,8 @@ const fillers = { __proto__: null };
 special("held", {
   is: (value) => heldBy(value) !== undefined,
   write(value, writer) {
-    const { slot, rights } = heldBy(value);
-    return [writer.attach(SLOT, slot, rights)];
+    const { slot, rights, part } = heldBy(value);
+    return [writer.attach(part === undefined ? SLOT : PART, slot, rights, value)];
   },
   read: ([, place], reader) => reader.at(place),
 });

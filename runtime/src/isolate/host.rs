@@ -240,6 +240,7 @@ impl Host {
         }
         let mut door = self.open()?;
         door.begin(id, Instant::now());
+        door.lower(id, event.cpu_ms_max);
         if let EventKind::Fetch(Request { body: Body::Stream { body, .. }, .. }) = event.kind {
             door.down.insert(body, door::DownBody { event: id, credit: 0 });
         }
@@ -394,9 +395,8 @@ impl Host {
         }
         let Ok(mut door) = self.blank.door.open() else { return };
         door.tick(Instant::now());
-        let limit = u64::from(door.limits.cpu_ms_max) * 1_000_000;
         let left = match event.and_then(|event| door.events.get(&event)) {
-            Some(state) => limit.saturating_sub(state.cpu_ns),
+            Some(state) => (u64::from(state.cpu_ms_max) * 1_000_000).saturating_sub(state.cpu_ns),
             None => CLEANUP_NS,
         };
         self.watch.arm(self.cpu_ns, left);
@@ -447,7 +447,8 @@ impl Host {
         let Ok(mut door) = self.blank.door.open() else { return };
         let outcome = verdict.outcome();
         if let Some(event) = event {
-            let cpu = limit::CPU.told(door.limits.cpu_ms_max);
+            let of = door.events.get(&event).map(|state| state.cpu_ms_max);
+            let cpu = limit::CPU.told(of.unwrap_or(door.limits.cpu_ms_max));
             let exception = start::breached(verdict, cpu, door.limits.memory_bytes_max);
             door.exception(Some(event), exception);
             door.end_over(event, outcome);

@@ -1,6 +1,7 @@
 //! One isolate on one thread: made blank, given one version's code, and ended with it.
 
 pub(crate) mod blank;
+mod common_js;
 pub(crate) mod entry;
 mod event;
 pub(crate) mod host;

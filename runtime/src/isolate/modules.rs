@@ -11,6 +11,7 @@ use bindery_js_api::door::MODULE_ROOT;
 use bindery_wire::manifest::ModuleKind;
 use deno_core::v8;
 
+use super::common_js;
 use crate::sys;
 
 /// The name of the module that we make.
@@ -58,6 +59,7 @@ pub(crate) fn set_sources(main: &str, sources: HashMap<String, Source>) {
 
 /// Drops every handle into the isolate, before it goes.
 pub(crate) fn clear() {
+    common_js::clear();
     HERE.set(Modules::default());
 }
 
@@ -187,6 +189,9 @@ fn keys_of<'s>(
 
 /// The value that an import of a module that is no code reads.
 fn value_of<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Value>> {
+    if kind_of(name) == Some(ModuleKind::CommonJs) {
+        return common_js::exports_of(scope, name);
+    }
     let (kind, bytes) = HERE.with_borrow(|modules| {
         modules.sources.get(name).map(|source| (source.kind, source.bytes.clone()))
     })?;
@@ -202,7 +207,7 @@ fn value_of<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Loca
             Some(store.into())
         }
         ModuleKind::Wasm => v8::WasmModuleObject::compile(scope, &bytes).map(Into::into),
-        ModuleKind::Text | ModuleKind::Es | ModuleKind::SourceMap => {
+        ModuleKind::Text | ModuleKind::Es | ModuleKind::CommonJs | ModuleKind::SourceMap => {
             string(scope, &bytes).map(Into::into)
         }
     }
@@ -238,21 +243,23 @@ pub(crate) fn fill_import_meta(
 /// Compiled code of the modules that were compiled without any, as it stands now: functions that
 /// have run are in it.
 pub(crate) fn take_fresh(scope: &mut v8::PinScope<'_, '_>) -> Vec<(String, Vec<u8>)> {
-    let fresh = HERE.with_borrow_mut(|modules| {
-        let names = std::mem::take(&mut modules.fresh);
-        names
-            .into_iter()
-            .filter_map(|name| Some((modules.compiled.get(&name)?.clone(), name)))
-            .collect::<Vec<_>>()
-    });
+    let fresh = HERE.with_borrow_mut(|modules| std::mem::take(&mut modules.fresh));
     let mut made = Vec::new();
-    for (module, name) in fresh {
-        let script = v8::Local::new(scope, module).get_unbound_module_script(scope);
-        if let Some(code) = script.create_code_cache() {
-            made.push((name, code.to_vec()));
+    for name in fresh {
+        if let Some(code) = compiled(scope, &name) {
+            made.push((name, code));
         }
     }
     made
+}
+
+fn compiled(scope: &mut v8::PinScope<'_, '_>, name: &str) -> Option<Vec<u8>> {
+    if kind_of(name) == Some(ModuleKind::CommonJs) {
+        return common_js::compiled(scope, name);
+    }
+    let module = HERE.with_borrow(|modules| modules.compiled.get(name).cloned())?;
+    let script = v8::Local::new(scope, module).get_unbound_module_script(scope);
+    Some(script.create_code_cache()?.to_vec())
 }
 
 fn module_imported<'s>(
@@ -260,25 +267,62 @@ fn module_imported<'s>(
     specifier: &str,
     from: &str,
 ) -> Option<v8::Local<'s, v8::Module>> {
-    let name = HERE.with_borrow(|modules| resolve(&modules.sources, specifier, from));
-    match name {
-        Some(name) => module_named(scope, &name),
-        None => {
-            throw(scope, &no_such_module(specifier));
-            None
-        }
-    }
+    let name = name_imported(scope, specifier, from)?;
+    module_named(scope, &name)
 }
 
-fn module_named<'s>(
+/// The name of the module that `specifier` means in the module `from`. `None` if something was
+/// thrown.
+pub(super) fn name_imported(
+    scope: &mut v8::PinScope<'_, '_>,
+    specifier: &str,
+    from: &str,
+) -> Option<String> {
+    let name = HERE.with_borrow(|modules| resolve(&modules.sources, specifier, from));
+    if name.is_none() {
+        throw(scope, &no_such_module(specifier));
+    }
+    name
+}
+
+/// The module that `specifier` means in the module `from`, with its name, if it is compiled.
+pub(super) fn compiled_import(
+    specifier: &str,
+    from: &str,
+) -> Option<(String, v8::Global<v8::Module>)> {
+    HERE.with_borrow(|modules| {
+        let name = resolve(&modules.sources, specifier, from)?;
+        let module = modules.compiled.get(&name)?.clone();
+        Some((name, module))
+    })
+}
+
+/// How an import of a module of the worker's own reads.
+pub(super) fn kind_of(name: &str) -> Option<ModuleKind> {
+    HERE.with_borrow(|modules| modules.sources.get(name).map(|source| source.kind))
+}
+
+/// The source of a module, which goes with this, and compiled code of it if there is any.
+pub(super) fn take_source(name: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    HERE.with_borrow_mut(|modules| {
+        let source = modules.sources.get_mut(name)?;
+        Some((std::mem::take(&mut source.bytes), source.compiled.take()))
+    })
+}
+
+/// A module was compiled without the help of an earlier start.
+pub(super) fn was_compiled_afresh(name: &str) {
+    HERE.with_borrow_mut(|modules| modules.fresh.push(name.into()));
+}
+
+pub(super) fn module_named<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     name: &str,
 ) -> Option<v8::Local<'s, v8::Module>> {
     if let Some(known) = HERE.with_borrow(|modules| modules.compiled.get(name).cloned()) {
         return Some(v8::Local::new(scope, known));
     }
-    let kind = HERE.with_borrow(|modules| modules.sources.get(name).map(|source| source.kind));
-    let module = match kind {
+    let module = match kind_of(name) {
         Some(ModuleKind::Es) => compile(scope, name)?,
         Some(_) => {
             let key = v8::String::new(scope, "default")?;
@@ -315,10 +359,7 @@ fn synthetic<'s>(
 fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local<'s, v8::Module>> {
     use v8::script_compiler::{CompileOptions, NoCacheReason, Source as Code, compile_module2};
 
-    let (bytes, compiled) = HERE.with_borrow_mut(|modules| {
-        let source = modules.sources.get_mut(name)?;
-        Some((std::mem::take(&mut source.bytes), source.compiled.take()))
-    })?;
+    let (bytes, compiled) = take_source(name)?;
     let url = v8::String::new(scope, &url_of(name))?.into();
     let origin = v8::ScriptOrigin::new(scope, url, 0, 0, false, -1, None, false, false, true, None);
     let text = string(scope, &bytes)?;
@@ -337,7 +378,7 @@ fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Option<v8::Local
         }
     };
     if !used {
-        HERE.with_borrow_mut(|modules| modules.fresh.push(name.into()));
+        was_compiled_afresh(name);
     }
     Some(module)
 }
@@ -409,14 +450,14 @@ fn no_such_module(specifier: &str) -> String {
     }
 }
 
-fn throw(scope: &mut v8::PinScope<'_, '_>, message: &str) {
+pub(super) fn throw(scope: &mut v8::PinScope<'_, '_>, message: &str) {
     if let Some(message) = v8::String::new(scope, message) {
         let error = v8::Exception::error(scope, message);
         scope.throw_exception(error);
     }
 }
 
-fn url_of(name: &str) -> String {
+pub(super) fn url_of(name: &str) -> String {
     format!("{MODULE_ROOT}{name}")
 }
 

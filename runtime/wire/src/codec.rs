@@ -109,6 +109,7 @@ mod tests {
     fn fetch<'a>(url: &'a str, headers: &'a [u8], body: &'a [u8]) -> Down<'a> {
         let request = Request { method: "GET", url, headers, cf: "{}", body: Body::Inline(body) };
         Down::Event(Event {
+            cpu_ms_max: None,
             event: 7,
             entrypoint: None,
             props: Props::None,

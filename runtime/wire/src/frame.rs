@@ -141,6 +141,8 @@ pub struct Event<'a> {
     /// What `ctx.props` is.
     #[serde(borrow)]
     pub props: Props<'a>,
+    /// CPU time that it may use, in milliseconds, if less than the isolate's events may.
+    pub cpu_ms_max: Option<u32>,
     /// What happened.
     #[serde(borrow)]
     pub kind: EventKind<'a>,

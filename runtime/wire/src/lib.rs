@@ -8,6 +8,7 @@ pub mod control;
 pub mod event;
 pub mod flat;
 pub mod frame;
+pub mod given;
 pub mod id;
 pub mod limit;
 pub mod limits;

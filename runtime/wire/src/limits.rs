@@ -105,6 +105,9 @@ pub struct Lower {
 }
 
 impl Lower {
+    /// Asks for nothing.
+    pub const NONE: Self = Self { cpu_ms: None, subrequests: None, memory_mb: None, wall_ms: None };
+
     /// What is asked for and has no effect, because these limits are lower: the name of each,
     /// what was asked, and what applies.
     pub fn over(&self, limits: &Limits) -> Vec<(&'static str, u64, u64)> {

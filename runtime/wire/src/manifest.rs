@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::binding::Kind;
 use crate::frame::BINDING_SLOT;
+use crate::given::Given;
 use crate::id::{ContentHash, VersionId};
 use crate::limits::Lower;
 
@@ -40,6 +41,9 @@ pub struct Manifest {
     /// When the version is to be run, while it serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crons: Vec<String>,
+    /// What it was given by the worker that registered it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Given>,
 }
 
 /// One module of a version. The bytes are elsewhere, under their hash.
@@ -69,6 +73,15 @@ pub enum ModuleKind {
     Wasm,
     /// A source map of another module; never imported.
     SourceMap,
+    /// A CommonJS module: what it leaves in `module.exports`.
+    CommonJs,
+}
+
+impl ModuleKind {
+    /// Whether there can be compiled code of it.
+    pub fn compiles(self) -> bool {
+        matches!(self, Self::Es | Self::CommonJs | Self::Wasm)
+    }
 }
 
 /// What one name in `env` stands for.
@@ -115,6 +128,8 @@ pub enum Binding {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         props: Option<String>,
     },
+    /// What loads other workers while the worker runs.
+    WorkerLoader,
 }
 
 impl Binding {
@@ -129,6 +144,7 @@ impl Binding {
             Self::DynamicKv => "dynamic_kv",
             Self::DynamicQueue => "dynamic_queue",
             Self::Service { .. } => "service",
+            Self::WorkerLoader => "worker_loader",
         }
     }
 
@@ -141,6 +157,7 @@ impl Binding {
             Self::DynamicKv => Some(Kind::DynamicKv),
             Self::DynamicQueue => Some(Kind::DynamicQueue),
             Self::Service { .. } => Some(Kind::Service),
+            Self::WorkerLoader => Some(Kind::Loader),
         }
     }
 
@@ -274,6 +291,7 @@ mod tests {
             routes: vec![],
             queue_consumers: vec![],
             crons: vec![],
+            given: None,
         }
     }
 

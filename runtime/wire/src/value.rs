@@ -5,6 +5,8 @@
 //! numbers of its own: neither learns what the other side calls a thing, and what a number stands
 //! for is known to the dispatcher alone. The bytes are nobody's word but the sender's.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::binding::Kind;
@@ -66,6 +68,16 @@ pub enum Attached<'a> {
     Slot {
         /// The slot.
         slot: u32,
+        /// What the receiver may do with it, of what the sender may.
+        rights: Rights,
+    },
+    /// One of those that a slot has by name.
+    Part {
+        /// The slot.
+        slot: u32,
+        /// The name.
+        #[serde(borrow)]
+        name: Cow<'a, str>,
         /// What the receiver may do with it, of what the sender may.
         rights: Rights,
     },

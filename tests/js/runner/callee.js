@@ -9,7 +9,14 @@ export class Named extends WorkerEntrypoint {
   }
 }
 
+// What this worker was told of others' events.
+const told = [];
+
 export default {
+  tail(items) {
+    told.push(...JSON.parse(JSON.stringify(items)));
+  },
+
   async fetch(request, env, ctx) {
     const url = new URL(request.url);
     switch (url.pathname) {
@@ -17,6 +24,8 @@ export default {
         return new Response(null, { status: 302, headers: { location: "/props" } });
       case "/throw":
         throw new RangeError("thrown");
+      case "/told":
+        return Response.json(told.splice(0));
       case "/bytes":
         return new Response(request.body);
       default:

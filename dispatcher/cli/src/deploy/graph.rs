@@ -2,7 +2,7 @@
 //!
 //! Relative imports are resolved as bundlers do: without an extension, through `index`, and from
 //! `./a.js` to `a.ts`. Whatever can not stand as a module of its own (an import of a package, a file
-//! outside the base directory, CommonJS, decorators) is a reason to bundle.
+//! outside the base directory, CommonJS without a rule, decorators) is a reason to bundle.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -111,9 +111,10 @@ impl Walk<'_> {
             Ok(bytes) => bytes,
             Err(error) => return self.problems.push(format!("{shown} can not be read: {error}")),
         };
-        if !is_script(name) || size > SCRIPT_BYTES_MAX {
-            let kind = modules::type_of(name, self.place.rules).unwrap_or(ES_MODULE);
-            return self.push(name, kind, bytes);
+        let kind = modules::type_of(name, self.place.rules);
+        let is_other = kind.is_some_and(|kind| kind != ES_MODULE);
+        if !is_script(name) || is_other || size > SCRIPT_BYTES_MAX {
+            return self.push(name, kind.unwrap_or(ES_MODULE), bytes);
         }
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
@@ -195,7 +196,8 @@ impl Found {
             self.bundle = true;
             return Target::Keep;
         };
-        if is_bundled(&name) {
+        // A rule that says what it is makes it a module as it stands.
+        if is_bundled(&name) && modules::type_of(&name, place.rules).is_none() {
             self.bundle = true;
             return Target::Keep;
         }

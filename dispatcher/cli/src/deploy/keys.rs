@@ -82,7 +82,6 @@ const NOT_YET: &[&str] = &[
     "version_metadata",
     "vpc_services",
     "wasm_modules",
-    "worker_loaders",
     "workflows",
 ];
 
@@ -109,6 +108,7 @@ const INNER: &[(&str, &[&str])] = &[
     ("services", &["binding", "entrypoint", "props", "service"]),
     ("triggers", &["crons"]),
     ("unsafe", &["bindings", "metadata"]),
+    ("worker_loaders", &["binding"]),
 ];
 
 /// What there is to say of a key.

@@ -21,6 +21,8 @@ const DEPTH_MAX: usize = 64;
 
 /// The media type of ECMAScript modules.
 pub(crate) const ES_MODULE: &str = "application/javascript+module";
+/// The media type of CommonJS modules.
+const COMMON_JS: &str = "application/javascript";
 /// The media type of source maps.
 pub(crate) const SOURCE_MAP: &str = "application/source-map";
 const TYPES: &[(&[&str], &str)] = &[
@@ -57,10 +59,10 @@ pub(crate) fn type_of_rule(kind: &str) -> Result<&'static str, String> {
         "Text" => Ok("text/plain"),
         "Data" => Ok("application/octet-stream"),
         "CompiledWasm" => Ok("application/wasm"),
-        "CommonJS" => Err("CommonJS modules are not supported: bundle them".to_owned()),
-        other => {
-            Err(format!("`{other}` is not a module type: use ESModule, Text, Data or CompiledWasm"))
-        }
+        "CommonJS" => Ok(COMMON_JS),
+        other => Err(format!(
+            "`{other}` is not a module type: use ESModule, CommonJS, Text, Data or CompiledWasm"
+        )),
     }
 }
 

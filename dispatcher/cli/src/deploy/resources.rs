@@ -9,7 +9,7 @@ use super::document::{Node, Value};
 use super::wrangler::Reader;
 
 impl Reader<'_> {
-    /// The bindings to namespaces, queues and other workers.
+    /// The bindings to namespaces, queues, other workers and loaders of such.
     pub(super) fn resources(&mut self, root: &Node) -> Vec<Json> {
         let mut bindings = Vec::new();
         for item in self.items(root, "kv_namespaces", "kv_namespaces") {
@@ -33,6 +33,10 @@ impl Reader<'_> {
                 }
             }
             bindings.push(binding);
+        }
+        for item in self.items(root, "worker_loaders", "worker_loaders") {
+            let name = self.needed(item, "binding");
+            bindings.push(json!({"type": "worker_loader", "name": name}));
         }
         bindings
     }

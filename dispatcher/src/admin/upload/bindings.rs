@@ -15,7 +15,7 @@ use crate::limit;
 use crate::registry::SECRET_BYTES_MAX;
 
 /// The types of binding that a version may have.
-pub(in crate::admin) const BINDING_TYPES: [&str; 8] = [
+pub(in crate::admin) const BINDING_TYPES: [&str; 9] = [
     "plain_text",
     "json",
     "secret_text",
@@ -24,12 +24,12 @@ pub(in crate::admin) const BINDING_TYPES: [&str; 8] = [
     "dynamic_kv",
     "dynamic_queue",
     "service",
+    "worker_loader",
 ];
 /// Types that a later release owns.
-const NOT_YET: [&str; 12] = [
+const NOT_YET: [&str; 11] = [
     "durable_object_namespace",
     "workflow",
-    "worker_loader",
     "d1",
     "r2_bucket",
     "ai",
@@ -103,6 +103,7 @@ fn one(
         }
         "dynamic_kv" => Some(Binding::DynamicKv),
         "dynamic_queue" => Some(Binding::DynamicQueue),
+        "worker_loader" => Some(Binding::WorkerLoader),
         "service" => services::binding(&mut fields, faults),
         kind => {
             let message = if NOT_YET.contains(&kind) {

@@ -92,6 +92,7 @@ impl Default for Read {
             routes: Vec::new(),
             queue_consumers: Vec::new(),
             crons: Vec::new(),
+            given: None,
         };
         Self { manifest, secrets: Vec::new(), warnings: Vec::new() }
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Extension, Multipart, Path, State};
+use bindery_wire::manifest::QueueConsumer;
 use bindery_wire::name::check_label;
 use http::Uri;
 use serde_json::json;
@@ -25,7 +26,7 @@ use serde_json::json;
 use super::Admin;
 use super::answer::{Answer, Refusal, json as answer};
 use super::auth::Caller;
-use super::fields::{self, Faults};
+use super::fields::{self, Faults, Fields};
 use super::workers::{flag, url};
 use crate::problem::{Code, Problem};
 use crate::registry::{Deploy, Error};
@@ -33,6 +34,22 @@ use crate::source_map;
 
 /// How long a client may take to send an upload.
 const TIME_MAX: Duration = Duration::from_secs(300);
+
+/// What runs a worker without a request, from JSON that names it as the metadata of an upload does:
+/// crons, and the queues that it takes messages of.
+pub(crate) fn triggers(json: &str) -> Result<(Vec<String>, Vec<QueueConsumer>), String> {
+    let mut faults = Faults::default();
+    let mut read = None;
+    if let Some(mut fields) = Fields::read("", json, &mut faults) {
+        let crons = triggers::crons(&mut fields, &mut faults);
+        read = Some((crons, triggers::consumers(&mut fields, &mut faults)));
+        fields.finish(&mut faults);
+    }
+    match (read, faults.first()) {
+        (Some(read), None) => Ok(read),
+        (_, fault) => Err(fault.map_or_else(String::new, |f| format!("{}: {}", f.path, f.message))),
+    }
+}
 
 pub(super) async fn put(
     State(admin): State<Admin>,

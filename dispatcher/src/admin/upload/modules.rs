@@ -14,16 +14,15 @@ use super::parts::{Part, Parts};
 use crate::admin::fields::{Faults, shown};
 
 /// The content type of each kind of module.
-pub(in crate::admin) const CONTENT_TYPES: [(&str, ModuleKind); 6] = [
+pub(in crate::admin) const CONTENT_TYPES: [(&str, ModuleKind); 7] = [
     ("application/javascript+module", ModuleKind::Es),
+    ("application/javascript", ModuleKind::CommonJs),
     ("text/plain", ModuleKind::Text),
     ("application/json", ModuleKind::Json),
     ("application/octet-stream", ModuleKind::Data),
     ("application/wasm", ModuleKind::Wasm),
     ("application/source-map", ModuleKind::SourceMap),
 ];
-/// What a CommonJS module is sent as.
-const COMMON_JS: &str = "application/javascript";
 /// Names that an error lists.
 const LISTED_COUNT_MAX: usize = 10;
 
@@ -82,22 +81,15 @@ fn kind(content_type: &str, path: &str, faults: &mut Faults) -> Option<ModuleKin
     if let Some((_, kind)) = found {
         return Some(*kind);
     }
-    if content_type.eq_ignore_ascii_case(COMMON_JS) {
-        let message = "a CommonJS module (application/javascript) is not supported yet: send \
-             application/javascript+module for an ECMAScript module";
-        faults.add(path, message);
-    } else {
-        let known = CONTENT_TYPES.map(|(known, _)| known).join(", ");
-        let message =
-            format!("unknown content type \"{}\": use one of {known}", shown(content_type));
-        faults.add(path, message);
-    }
+    let known = CONTENT_TYPES.map(|(known, _)| known).join(", ");
+    let message = format!("unknown content type \"{}\": use one of {known}", shown(content_type));
+    faults.add(path, message);
     None
 }
 
 fn check_content(kind: ModuleKind, part: &Part, path: &str, faults: &mut Faults) {
     match kind {
-        ModuleKind::Es | ModuleKind::Text | ModuleKind::SourceMap => {
+        ModuleKind::Es | ModuleKind::CommonJs | ModuleKind::Text | ModuleKind::SourceMap => {
             if let Err(error) = std::str::from_utf8(&part.bytes) {
                 faults.add(path, format!("not UTF-8 at byte {}", error.valid_up_to()));
             }

@@ -31,6 +31,9 @@ pub struct Tenant {
     /// How many workers it has.
     #[serde(default)]
     pub workers: u32,
+    /// How many workers those have registered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub registered: u32,
     /// Grows with every change of the tenant and of anything that is its own.
     pub changes: u64,
     /// `changes` when the limits were last changed.
@@ -54,6 +57,10 @@ pub struct Quotas {
     /// Calls of bindings in a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operations_per_minute: Option<u64>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Row for Tenant {
@@ -183,6 +190,7 @@ mod tests {
             suspended: false,
             created_ms: 7,
             workers: 1,
+            registered: 0,
             changes: 9,
             limits_changed: 2,
         };

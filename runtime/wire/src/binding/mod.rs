@@ -3,6 +3,8 @@
 //! Both are a head and a body ([`crate::frame::Bound`]). A head is JSON, which scripts write and
 //! read without an op of its own; what does not fit one, or is not text, is the body.
 
+pub mod loader;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,8 @@ pub enum Kind {
     DynamicQueue,
     /// Another worker, or an export of one.
     Service,
+    /// What loads other workers.
+    Loader,
 }
 
 impl Kind {
@@ -33,6 +37,7 @@ impl Kind {
             Self::DynamicKv => "dynamic_kv",
             Self::DynamicQueue => "dynamic_queue",
             Self::Service => "service",
+            Self::Loader => "loader",
         }
     }
 }

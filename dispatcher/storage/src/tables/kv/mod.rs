@@ -17,7 +17,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use bindery_wire::{ContentHash, TenantId};
+use bindery_wire::TenantId;
 use bytes::Bytes;
 
 pub use remains::{Remains, Standing};
@@ -26,6 +26,7 @@ pub use row::{KvRow, KvValue};
 use super::row::{self as rows, Error, FORMAT, Result, Store};
 use crate::engine::{Check, Engine, Entry, KeyRange, VALUE_BYTES_MAX, Write};
 use crate::key::{Key, Space};
+use crate::value::LargeValue;
 
 const TABLE: &str = "keys";
 
@@ -138,18 +139,17 @@ impl KvTable {
         Write::Delete { key: expiry_key(Place { tenant, namespace, name }, *at_s) }
     }
 
-    /// The file that a row of the store names, if it is a key's and its value is in one: whose,
-    /// its number, and the length and hash of what it holds.
-    pub fn file_of(entry: &Entry) -> Result<Option<(TenantId, u64, (u64, ContentHash))>> {
+    /// What is in a file, if a row of the store is that of a key and its value is in one.
+    pub fn large_value(entry: &Entry) -> Result<Option<LargeValue>> {
         let Some(rest) = entry.key.strip_prefix(&[Space::Kv as u8]) else { return Ok(None) };
-        let tenant = row::number(rest).map(|(tenant, _)| TenantId(tenant));
-        let row = KvRow::from_bytes(&entry.value)?;
-        match (tenant, row.value) {
-            (Some(tenant), KvValue::File { number, hash }) => {
-                Ok(Some((tenant, number, (row.length, hash))))
+        let (tenant, _) = row::number(rest).ok_or(Error::Malformed(TABLE))?;
+        let KvRow { length, value, .. } = KvRow::from_bytes(&entry.value)?;
+        Ok(match value {
+            KvValue::File { number, hash } => {
+                Some(LargeValue { tenant: TenantId(tenant), number, length, hash })
             }
-            _ => Ok(None),
-        }
+            _ => None,
+        })
     }
 
     /// Sets a value of at most [`Self::PARTS_BYTES_MAX`] under its number.

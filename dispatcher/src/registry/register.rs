@@ -1,0 +1,194 @@
+//! Workers that other workers register: kept like those that are uploaded, and known by the name
+//! of the one that registered them, a `/` and their own. No upload can have such a name.
+//!
+//! One version of each is kept. They go with the worker that registered them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bindery_storage::tables::{Version, Worker};
+use bindery_wire::given::Given;
+use bindery_wire::{ContentHash, Manifest, TenantId, VersionId};
+use bytes::Bytes;
+
+use super::edit::{Edit, Stale};
+use super::{Error, Inner, REGISTERED_COUNT_MAX, Registry, Result};
+use crate::code::Code;
+use crate::rpc::{Contents, Service, Value};
+
+/// Registered workers that one change forgets.
+const TOGETHER_COUNT: usize = 100;
+
+/// What is registered: it has started once.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// What it is.
+    pub manifest: Manifest,
+    /// The bytes that its manifest names.
+    pub contents: Vec<Bytes>,
+    /// The handlers of each export.
+    pub entrypoints: BTreeMap<String, Vec<String>>,
+}
+
+impl Registry {
+    /// Keeps a worker that `parent` registers under a name. Cancel-safe: it is kept whole or not
+    /// at all.
+    pub async fn register(
+        &self,
+        parent: &Code,
+        name: &str,
+        registration: Registration,
+    ) -> Result<VersionId> {
+        let inner = self.0.clone();
+        let (id, tenant, parent) =
+            (parent.tenant, parent.tenant_name.to_string(), parent.worker.to_string());
+        let name = registered_name(&parent, name);
+        self.whole(async move {
+            let mut edit = Edit::begin(&inner, &tenant).await?;
+            // The tenant, or the worker that asked, may be gone meanwhile.
+            if edit.id != id {
+                return Err(Error::NotFound("tenant"));
+            }
+            let root = parent.split('/').next().unwrap_or_default();
+            inner.worker(id, root).await?;
+            inner.keep_registered(&mut edit, &name, registration).await
+        })
+        .await
+    }
+
+    /// Forgets a registered worker. False if there is none of the name.
+    pub async fn unregister(&self, parent: &Code, name: &str) -> Result<bool> {
+        let (inner, id) = (self.0.clone(), parent.tenant);
+        let tenant = parent.tenant_name.to_string();
+        let name = registered_name(&parent.worker, name);
+        self.whole(async move {
+            inner.unregister_all(&tenant, &name).await?;
+            let mut edit = Edit::begin(&inner, &tenant).await?;
+            if edit.id != id || inner.workers.get(id, &name).await?.is_none() {
+                return Ok(false);
+            }
+            inner.unregister_into(&mut edit, &name).await?;
+            inner.unregister_some_into(&mut edit, &name).await?;
+            edit.commit(Stale::Worker(&name)).await?;
+            inner.remove_unnamed_contents(&edit).await?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+/// The name of a registered worker among all of the tenant's.
+pub fn registered_name(parent: &str, name: &str) -> String {
+    format!("{parent}/{name}")
+}
+
+impl Inner {
+    async fn keep_registered(
+        &self,
+        edit: &mut Edit<'_>,
+        name: &str,
+        registration: Registration,
+    ) -> Result<VersionId> {
+        let Registration { manifest, contents, entrypoints } = registration;
+        let version = manifest.id();
+        let now_ms = self.parts.clock.now().0;
+        let before = self.workers.get(edit.id, name).await?;
+        if let Some(Worker { deployed: Some(deployed), .. }) = &before {
+            if *deployed == version {
+                return Ok(version);
+            }
+            edit.write([self.versions.delete(edit.id, name, *deployed)]);
+        } else if before.is_none() {
+            if edit.tenant.registered >= REGISTERED_COUNT_MAX {
+                return Err(Error::Quota(crate::limit::REGISTERED.fixed()));
+            }
+            edit.tenant.registered += 1;
+        }
+        let generation = edit.tenant.changes;
+        let mut worker = before.clone().unwrap_or(Worker {
+            created_ms: now_ms,
+            deployed: None,
+            deployments: 0,
+            generation,
+        });
+        self.put_contents(edit, &contents).await?;
+        self.cron_into(edit, name, Some((version, &manifest.crons))).await?;
+        let manifest = self.manifest_row(edit, &manifest).await?;
+        let row = Version { created_ms: now_ms, manifest, entrypoints };
+        edit.write([self.versions.put(edit.id, name, version, &row)]);
+        self.deploy_into(edit, name, &mut worker, version);
+        edit.write([self.workers.put(edit.id, name, &worker)]);
+        edit.commit(Stale::Worker(name)).await?;
+        if before.is_some() {
+            self.remove_unnamed_contents(edit).await?;
+        }
+        Ok(version)
+    }
+
+    async fn unregister_into(&self, edit: &mut Edit<'_>, name: &str) -> Result<()> {
+        edit.tenant.registered = edit.tenant.registered.saturating_sub(1);
+        edit.write(self.workers.delete(edit.id, name));
+        edit.write([self.versions.delete_all(edit.id, name)]);
+        self.cron_into(edit, name, None).await
+    }
+
+    /// Forgets what a worker registered, in as many changes as that takes.
+    pub(super) async fn unregister_all(self: &Arc<Self>, tenant: &str, name: &str) -> Result<()> {
+        loop {
+            let mut edit = Edit::begin(self, tenant).await?;
+            if self.unregister_some_into(&mut edit, name).await? == 0 {
+                return Ok(());
+            }
+            edit.commit(Stale::Worker(name)).await?;
+        }
+    }
+
+    /// Adds to a change that some of what a worker registered goes; how much.
+    pub(super) async fn unregister_some_into(
+        &self,
+        edit: &mut Edit<'_>,
+        name: &str,
+    ) -> Result<usize> {
+        let prefix = registered_name(name, "");
+        let there = self.workers.list(edit.id, Some(&prefix), TOGETHER_COUNT).await?;
+        let mut count = 0;
+        for (name, _) in there.iter().filter(|(name, _)| name.starts_with(&prefix)) {
+            self.unregister_into(edit, name).await?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// What a registered worker was given, made again.
+    pub(super) async fn made(&self, tenant: TenantId, given: Option<&Given>) -> Result<Made> {
+        let Some(given) = given else { return Ok(Made::default()) };
+        let mut contents = Contents::new();
+        for hash in given.hashes() {
+            contents.insert(hash, self.content(tenant, hash).await?);
+        }
+        let missing = || Error::NotFound("content");
+        let service = |kept| Service::made(tenant, kept, &contents).ok_or_else(missing);
+        let env = given.env.as_ref();
+        let env = env.map(|kept| Value::made(tenant, kept, &contents).ok_or_else(missing));
+        Ok(Made {
+            env: env.transpose()?,
+            outbound: given.outbound.as_ref().map(service).transpose()?,
+            tails: given.tails.iter().map(service).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// What a registered worker is started with, beside what its manifest declares.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) env: Option<Value>,
+    pub(super) outbound: Option<Service>,
+    pub(super) tails: Vec<Service>,
+}
+
+/// The contents that a manifest names.
+pub(super) fn hashes(manifest: &Manifest) -> Vec<ContentHash> {
+    let mut hashes: Vec<_> = manifest.modules.values().map(|module| module.hash).collect();
+    hashes.extend(manifest.given.iter().flat_map(Given::hashes));
+    hashes
+}
