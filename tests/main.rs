@@ -12,6 +12,7 @@ mod kill;
 mod kv;
 mod lifecycle;
 mod loader;
+mod queue;
 mod routes;
 mod sandbox;
 mod scale;

@@ -39,6 +39,8 @@ pub struct Ended {
     pub wall_us: u64,
     /// What its handler decided; absent if there is nothing to decide, or the isolate died.
     pub decision: Option<Decision>,
+    /// Whose fault it is that the isolate died, if it did.
+    pub blame: Option<Blame>,
 }
 
 /// Why an event did not begin.
@@ -142,12 +144,13 @@ impl Events {
                 Err(Begin::Failed(error)) => return Err(error),
                 Ok(begun) => begun,
             };
-            let lost = Ended {
+            let lost = |blame| Ended {
                 request: about.request,
                 outcome: Outcome::Lost,
                 cpu_us: 0,
                 wall_us: 0,
                 decision: None,
+                blame: Some(blame),
             };
             return Ok(match begun.reply().await {
                 Reply::NotTaken(_) => continue,
@@ -157,11 +160,10 @@ impl Events {
                     cpu_us: spent.cpu_us,
                     wall_us: spent.wall_us,
                     decision,
+                    blame: None,
                 },
-                Reply::Lost(Blame::Itself | Blame::Another | Blame::Nobody)
-                | Reply::Ended(_)
-                | Reply::Head { .. }
-                | Reply::Cut(_) => lost,
+                Reply::Lost(blame) => lost(blame),
+                Reply::Ended(_) | Reply::Head { .. } | Reply::Cut(_) => lost(Blame::Nobody),
             });
         }
         Err(Error::Full)

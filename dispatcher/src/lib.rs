@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod outbound;
 pub mod placement;
 pub mod problem;
+pub mod queue;
 pub mod registry;
 pub mod rpc;
 pub mod scheduler;

@@ -5,13 +5,13 @@ use bindery_logic::cron;
 use bindery_logic::egress::redirect::REDIRECT_COUNT_MAX;
 use bindery_logic::kv as keys;
 pub use bindery_wire::limit::{
-    AFTER_CLIENT, BINDINGS, CONSUMERS, CPU, CRON, CRONS, ENV, HEADERS, HEADERS_BYTES, LOG, Limit,
-    MEMORY, MODULE_COUNT, MODULES, QUEUED_EVENTS, REQUEST, ROUTES, STARTUP_CPU, Setting, Told, URL,
-    Unit, WALL,
+    AFTER_CLIENT, BATCH, BATCH_BYTES, BINDINGS, CONSUMERS, CPU, CRON, CRONS, ENV, HEADERS,
+    HEADERS_BYTES, LOG, Limit, MEMORY, MESSAGE, MODULE_COUNT, MODULES, QUEUED_EVENTS, REQUEST,
+    ROUTES, STARTUP_CPU, Setting, Told, URL, Unit, WALL,
 };
 
 use crate::config::{CacheConfig, PoolConfig};
-use crate::{admin, cache, http, kv, line, loader, registry, scheduler, tail};
+use crate::{admin, cache, http, kv, line, loader, queue, registry, scheduler, tail};
 
 /// A setting of the server's configuration.
 const fn server(key: &'static str) -> Option<Setting> {
@@ -138,6 +138,22 @@ bindery_wire::limits! {
         "names by which a tenant's loaders know workers";
         "the one used longest ago is forgotten, and loaded again when it is asked for";
         "use fewer names";
+    QUEUES = "queue_count_max" queue::QUEUE_COUNT_MAX, Count, None;
+        "queues of a tenant"; "the send, `get` or deployment that would make another is refused";
+        "delete one that is not used";
+    PULL = "pull_count_max" queue::PULL_COUNT_MAX, Count, None;
+        "messages of one pull"; "the call is refused";
+        "pull again";
+    VISIBILITY = "visibility_ms_max" queue::VISIBILITY_MS_MAX, Milliseconds, None;
+        "time for which who pulled a message may have it"; "the call is refused";
+        "pull it again when it comes back";
+    CONCURRENCY = "queue_concurrency_max" queue::CONCURRENCY_MAX, Count,
+        Some(Setting { key: "queue_consumers[].max_concurrency", levels: &["worker"] });
+        "batches of one queue that are delivered at once"; "further ones wait";
+        "use several queues";
+    RETENTION = "retention_s_max" queue::RETENTION_S_MAX, Count, None;
+        "seconds after which a message is dropped that nobody took"; "the `get` is refused";
+        "store what is to be kept for longer";
     RECORDS = "record_count_max" tail::COUNT_MAX, Count, None;
         "log records of a tenant that are remembered"; "the oldest are forgotten";
         "follow the logs";

@@ -65,6 +65,7 @@ deno_core::extension!(
         "ext:bindery/loader/loader.js" = "loader/loader.js",
         "ext:bindery/binding/ask.js" = "binding/ask.js",
         "ext:bindery/kv.js" = "kv/kv.js",
+        "ext:bindery/queues.js" = "queue/queue.js",
         "ext:bindery/binding/kinds.js" = "binding/kinds.js",
         "ext:bindery/inspect.js" = "console/inspect.js",
         "ext:bindery/console.js" = "console/console.js",

@@ -14,6 +14,7 @@ mod fetch;
 mod http;
 mod kv;
 mod loader;
+mod queue;
 mod rpc;
 mod timers;
 

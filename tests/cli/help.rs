@@ -30,6 +30,9 @@ golden! {
     secrets_has_its_help: "secrets" => "secrets";
     secrets_put_has_its_help: "secrets" "put" => "secrets-put";
     crons_has_its_help: "crons" => "crons";
+    queues_has_its_help: "queues" => "queues";
+    queues_pull_has_its_help: "queues" "pull" => "queues-pull";
+    queues_send_has_its_help: "queues" "send" => "queues-send";
     capabilities_has_its_help: "capabilities" => "capabilities-help";
     doctor_has_its_help: "doctor" => "doctor";
     bench_has_its_help: "bench" "cold-start" => "bench-cold-start";

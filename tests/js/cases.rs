@@ -25,7 +25,7 @@ macro_rules! folders {
     };
 }
 
-folders! { bootstrap cache cloudflare console crypto event fetch http kv loader rpc timers }
+folders! { bootstrap cache cloudflare console crypto event fetch http kv loader queue rpc timers }
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
@@ -91,6 +91,10 @@ fn bound(folder: &str, worker: Worker) -> Worker {
         "kv" => kv.into(),
         "rpc" => services.into(),
         "loader" => [&kv[..], &services, &[loader]].concat(),
+        "queue" => vec![
+            json!({ "type": "queue", "name": "QUEUE", "queue_name": "cases" }),
+            json!({ "type": "dynamic_queue", "name": "QUEUES" }),
+        ],
         _ => vec![],
     };
     bindings.into_iter().fold(worker, Worker::binding)

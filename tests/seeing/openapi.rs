@@ -175,6 +175,7 @@ async fn every_call_is_described_and_answers_what_is_described() {
     domains_and_tokens(&mut api, tenant).await;
     workers(&mut api, tenant).await;
     keys(&mut api, tenant).await;
+    queues(&mut api, tenant).await;
     api.fails("GET", "/v1/tenants/absent", "").await;
     api.fails("PUT", tenant, r#"{"tier":1,"more":2}"#).await;
     api.call("DELETE", tenant, None).await;
@@ -248,6 +249,25 @@ async fn keys(api: &mut Api, tenant: &str) {
     api.call("GET", &key, None).await;
     api.call("DELETE", &key, None).await;
     api.fails("GET", &key, "").await;
+}
+
+async fn queues(api: &mut Api, tenant: &str) {
+    let queue = format!("{tenant}/queues/dead%2Fletters");
+    let messages = json!([{ "body": { "n": 1 } }, { "body": "x", "content_type": "text" },
+        { "body": "AQI=", "content_type": "bytes", "delay_seconds": 60 }]);
+    api.call("POST", &format!("{queue}/messages"), Some(json!({ "messages": messages }))).await;
+    let pull = json!({ "batch_size": 2, "visibility_timeout_ms": 60_000 });
+    let pulled = api.call("POST", &format!("{queue}/messages/pull"), Some(pull)).await;
+    let lease = |at: usize| json!({ "lease_id": pulled["messages"][at]["lease_id"] });
+    let settled = json!({ "acks": [lease(0)], "retries": [lease(1)] });
+    api.call("POST", &format!("{queue}/messages/ack"), Some(settled)).await;
+    let moved = json!({ "to": "jobs", "limit": 1 });
+    api.call("POST", &format!("{queue}/redrive"), Some(moved)).await;
+    api.call("GET", &format!("{tenant}/queues?limit=1"), None).await;
+    api.call("GET", &queue, None).await;
+    api.call("POST", &format!("{queue}/purge"), None).await;
+    api.fails("GET", &format!("{tenant}/queues/absent"), "").await;
+    api.call("DELETE", &queue, None).await;
 }
 
 /// Asks for what was used until there is something.

@@ -13,7 +13,7 @@ const folders = wanted.length > 0 ? wanted : readdirSync(join(tests, "cases")).s
 
 for (const name of ["index.js", "t.js", "origin.js", "callee.js"])
   copyFileSync(join(tests, "js/runner", name), join(work, name));
-for (const name of ["driver.js", "cache.js"])
+for (const name of ["driver.js", "cache.js", "queue.js"])
   copyFileSync(join(tests, "workerd", name), join(work, name));
 
 // What workerd keeps for the cases.
@@ -35,6 +35,7 @@ const bound = {
   kv: (name) => `(name = "KV", kvNamespace = (
           name = "kv", props = (json = "{\\"namespace\\":\\"${name}\\"}")
         )),`,
+  queue: () => `(name = "QUEUE", queue = "queue"),`,
   rpc: () => `(name = "CALLEE", service = "callee"),
         (name = "NAMED", service = (name = "callee", entrypoint = "Named",
           props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`,
@@ -62,6 +63,11 @@ const subject = ({ name, copy }) => `
 const callee = `
     (name = "callee", worker = (
       modules = [(name = "callee.js", esModule = embed "callee.js")],
+      compatibilityDate = "2026-08-01",
+    )),`;
+const queue = `
+    (name = "queue", worker = (
+      modules = [(name = "queue.js", esModule = embed "queue.js")],
       compatibilityDate = "2026-08-01",
     )),`;
 const origin = `
@@ -99,7 +105,7 @@ writeFileSync(
   join(work, "config.capnp"),
   `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${subjects.map(subject).join("")}${origin}${callee}${cache}${kv}${driver}
+  services = [${subjects.map(subject).join("")}${origin}${callee}${cache}${kv}${queue}${driver}
   ],
 );
 `,

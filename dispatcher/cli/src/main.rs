@@ -15,6 +15,7 @@ mod excerpt;
 mod init;
 mod interrupt;
 mod output;
+mod queues;
 mod secrets;
 mod serve;
 mod store;
@@ -74,6 +75,9 @@ enum Command {
     /// Crons of a worker: when they run next, how they last went, and one of them now
     #[command(after_help = crons::EXAMPLES)]
     Crons(crons::CronsArgs),
+    /// Queues: what waits in them, by hand
+    #[command(after_help = queues::EXAMPLES)]
+    Queues(queues::QueuesArgs),
     /// Who asked for which change
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::AuditArgs),
@@ -122,6 +126,7 @@ impl Command {
             Self::Versions(args) => versions::run(&args),
             Self::Secrets(args) => secrets::run(&args),
             Self::Crons(args) => crons::run(&args),
+            Self::Queues(args) => queues::run(&args),
             Self::Audit(args) => audit::run(&args),
             Self::Store(args) => store::run(&args),
             Self::Capabilities(args) => capabilities::run(&args),

@@ -15,5 +15,6 @@ pub mod live;
 pub mod memory;
 pub mod pattern;
 pub mod place;
+pub mod queue;
 pub mod route;
 pub mod settle;

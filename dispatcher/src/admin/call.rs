@@ -6,8 +6,8 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use bindery_wire::limits::REQUEST_BYTES_MAX;
 
 use super::{
-    Admin, audit, capabilities, crons, domains, events, health, kv, logs, openapi, secrets, store,
-    tenants, tokens,
+    Admin, audit, capabilities, crons, domains, events, health, kv, logs, openapi, queues, secrets,
+    store, tenants, tokens,
 };
 use super::{upload, usage, workers};
 
@@ -101,6 +101,13 @@ const USAGE: &str = "/v1/tenants/{t}/usage";
 const AUDIT: &str = "/v1/tenants/{t}/audit";
 const KV: &str = "/v1/tenants/{t}/kv/{ns}";
 const KV_KEY: &str = "/v1/tenants/{t}/kv/{ns}/{key}";
+const QUEUES: &str = "/v1/tenants/{t}/queues";
+const QUEUE: &str = "/v1/tenants/{t}/queues/{q}";
+const MESSAGES: &str = "/v1/tenants/{t}/queues/{q}/messages";
+const PULL: &str = "/v1/tenants/{t}/queues/{q}/messages/pull";
+const ACK: &str = "/v1/tenants/{t}/queues/{q}/messages/ack";
+const PURGE: &str = "/v1/tenants/{t}/queues/{q}/purge";
+const REDRIVE: &str = "/v1/tenants/{t}/queues/{q}/redrive";
 const PAGE: &[&str] = &["limit", "cursor"];
 
 /// Every call.
@@ -332,6 +339,69 @@ pub(super) const CALLS: &[Call] = &[
     call(("DELETE", SECRET), Scope::Tenant, &[], (204, "Deletes a secret."), || {
         delete(secrets::delete)
     }),
+    call(
+        ("GET", QUEUES),
+        Scope::Tenant,
+        PAGE,
+        (200, "Queues, in the order of their names."),
+        || get(queues::list),
+    )
+    .gives("Queues"),
+    call(("GET", QUEUE), Scope::Tenant, &[], (200, "A queue, and what waits in it."), || {
+        get(queues::show)
+    })
+    .gives("Queue"),
+    call(
+        ("DELETE", QUEUE),
+        Scope::Tenant,
+        &[],
+        (204, "Deletes a queue that no version that serves takes messages of, with all in it."),
+        || delete(queues::delete),
+    ),
+    call(
+        ("POST", MESSAGES),
+        Scope::Tenant,
+        &[],
+        (200, "Sends messages together: all are durable, or none."),
+        || post(queues::send).layer(DefaultBodyLimit::disable()),
+    )
+    .takes(JSON, "QueueSend")
+    .gives("QueueSent"),
+    call(
+        ("POST", PULL),
+        Scope::Tenant,
+        &[],
+        (200, "Takes messages for a while; what is not settled by then is delivered again."),
+        || post(queues::pull),
+    )
+    .takes(JSON, "QueuePull")
+    .gives("QueuePulled"),
+    call(
+        ("POST", ACK),
+        Scope::Tenant,
+        &[],
+        (200, "Settles messages that were pulled, each by its lease."),
+        || post(queues::ack),
+    )
+    .takes(JSON, "QueueAck")
+    .gives("QueueAcked"),
+    call(
+        ("POST", PURGE),
+        Scope::Tenant,
+        &[],
+        (200, "Drops the messages that nobody has; with more, call it again."),
+        || post(queues::purge),
+    )
+    .gives("QueuePurged"),
+    call(
+        ("POST", REDRIVE),
+        Scope::Tenant,
+        &[],
+        (200, "Moves messages to another queue, as they were sent; with more, call it again."),
+        || post(queues::redrive),
+    )
+    .takes(JSON, "QueueRedrive")
+    .gives("QueueMoved"),
 ];
 
 /// Who may make the call; what is not listed is the operator's.

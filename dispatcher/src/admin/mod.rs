@@ -19,6 +19,7 @@ mod health;
 mod kv;
 mod logs;
 mod openapi;
+mod queues;
 mod secrets;
 mod serve;
 mod store;
@@ -47,6 +48,7 @@ use crate::event::Runner;
 use crate::kv::Kv;
 use crate::limit;
 use crate::metrics::Measured;
+use crate::queue::Queues;
 use crate::registry::{Operator, Registry};
 use crate::source_map::SourceMaps;
 use crate::tail::Tail;
@@ -80,6 +82,8 @@ pub struct Parts {
     pub usage: Usage,
     /// What tenants keep under keys.
     pub kv: Kv,
+    /// What tenants' workers send each other.
+    pub queues: Queues,
     /// Figures of the host.
     pub measured: Arc<dyn Measured>,
     /// Runs events.

@@ -24,6 +24,7 @@ use crate::config::Token;
 use crate::event::{self, Ended};
 use crate::kv;
 use crate::metrics::Family;
+use crate::queue::Queues;
 use crate::registry::Vault;
 use crate::registry::tests::Fixture;
 use crate::tasks::Tasks;
@@ -112,6 +113,11 @@ impl Api {
             audit: Audit::new(fixture.engine.clone(), fixture.clock.clone()),
             tail: tail.clone(),
             usage: usage.clone(),
+            queues: Queues::new(crate::queue::Parts {
+                engine: fixture.engine.clone(),
+                clock: fixture.clock.clone(),
+                scheduler: crate::scheduler::Handle::default(),
+            }),
             measured: Arc::new(NoFigures),
             runner: Arc::new(NoRunner),
             serving: watched,

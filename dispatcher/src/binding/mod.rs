@@ -19,6 +19,7 @@ use crate::code::Slot;
 use crate::kv::{self, Kv};
 use crate::line::{Answer, Ask, FetchedBody, Refused};
 use crate::loader::Loaders;
+use crate::queue::Queues;
 
 /// Carries out the calls of bindings.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Bindings {
     pub kv: Kv,
     /// What loads workers.
     pub loaders: Loaders,
+    /// Every tenant's queues.
+    pub queues: Queues,
 }
 
 impl Bindings {
@@ -42,18 +45,17 @@ impl Bindings {
                 kv(ask, Some(namespace))
             }
             Some(Slot::Binding(Binding::DynamicKv)) => kv(ask, None),
-            Some(Slot::Binding(Binding::Queue { .. } | Binding::DynamicQueue)) => not_yet("queue"),
             Some(Slot::Binding(Binding::WorkerLoader)) if ask.rights().is_all() => {
                 let loaders = self.loaders.clone();
                 Box::pin(async move { loaders.ask(ask).await })
             }
+            Some(Slot::Binding(binding @ (Binding::Queue { .. } | Binding::DynamicQueue))) => {
+                let (queues, binding) = (self.queues.clone(), binding.clone());
+                Box::pin(async move { queues.ask(ask, &binding).await })
+            }
             _ => Box::pin(async { Err(malformed()) }),
         }
     }
-}
-
-fn not_yet(what: &'static str) -> BoxFuture<'static, Result<Answer, Refused>> {
-    Box::pin(async move { Err(Refused::failed(format!("{what} is not supported yet"))) })
 }
 
 impl Ask {

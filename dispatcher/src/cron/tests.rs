@@ -75,7 +75,7 @@ impl Runner for Script {
         self.ran.lock().unwrap_or_else(PoisonError::into_inner).push(at_ms);
         let (request, outcome) = (RequestId(1), self.outcome);
         Box::pin(async move {
-            Ok(EventEnded { request, outcome, cpu_us: 0, wall_us: 0, decision: None })
+            Ok(EventEnded { request, outcome, cpu_us: 0, wall_us: 0, decision: None, blame: None })
         })
     }
 

@@ -148,9 +148,12 @@ impl Registry {
             if !faults.is_empty() {
                 return Err(Error::Invalid(faults));
             }
+            let before = worker.deployed;
             inner.deploy_into(&mut edit, &name, &mut worker, version);
             inner.route_into(&mut edit, &name, &manifest.routes).await?;
             inner.cron_into(&mut edit, &name, Some((version, &manifest.crons))).await?;
+            let consumers = (version, &manifest.queue_consumers[..]);
+            inner.consume_into(&mut edit, (&name, before), consumers).await?;
             edit.write([inner.workers.put(edit.id, &name, &worker)]);
             edit.commit(Stale::Worker(&name)).await?;
             Ok(shown(name, &worker))
@@ -164,7 +167,10 @@ impl Registry {
         self.whole(async move {
             inner.unregister_all(&tenant, &name).await?;
             let mut edit = Edit::begin(&inner, &tenant).await?;
-            inner.worker(edit.id, &name).await?;
+            let worker = inner.worker(edit.id, &name).await?;
+            if let Some(version) = worker.deployed {
+                inner.consume_into(&mut edit, (&name, Some(version)), (version, &[])).await?;
+            }
             edit.tenant.workers = edit.tenant.workers.saturating_sub(1);
             edit.write(inner.workers.delete(edit.id, &name));
             edit.write([

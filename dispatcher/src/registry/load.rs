@@ -56,6 +56,14 @@ impl Registry {
 }
 
 impl Registry {
+    /// What serves new work of a worker of the tenant with this number. Cancel-safe.
+    pub async fn serving(&self, tenant: TenantId, worker: &str) -> Result<Arc<Code>> {
+        let row = self.0.tenants.get(tenant).await?.ok_or(Error::NoWorker)?;
+        let code = self.code(&row.name, worker, None).await?;
+        // A tenant that was made anew under the same name is another one.
+        if code.tenant == tenant { Ok(code) } else { Err(Error::NoWorker) }
+    }
+
     /// What a version of a worker is, if it is kept. Cancel-safe.
     pub async fn version(
         &self,

@@ -7,6 +7,7 @@
 //! status codes.
 
 mod cache;
+mod consumer;
 mod content;
 mod cron;
 mod deploy;
@@ -43,8 +44,8 @@ use std::sync::Arc;
 use bindery_storage::blob::Blobs;
 use bindery_storage::engine::Engine;
 use bindery_storage::tables::{
-    Contents, CronTable, Domains, DueTable, Meta, RouteTable, Secrets, Tenants, Tokens, Usage,
-    Versions, Workers,
+    Account, Contents, CronTable, Domains, DueTable, Meta, QueueTable, RouteTable, Secrets,
+    Tenants, Tokens, Usage, Versions, Workers,
 };
 use bindery_wire::Limits;
 
@@ -112,6 +113,8 @@ struct Inner {
     crons: CronTable,
     due: DueTable,
     index: route::Index,
+    queues: QueueTable,
+    account: Account,
     meta: Meta,
     usage: Usage,
     cache: cache::Cache,
@@ -146,6 +149,8 @@ impl Registry {
             crons: CronTable::new(engine()),
             due: DueTable::new(engine()),
             index: route::Index::default(),
+            queues: QueueTable::new(engine()),
+            account: Account::new(engine()),
             meta: Meta::new(engine()),
             usage: Usage::new(engine()),
             cache: cache::Cache::new(parts.code_bytes_max),

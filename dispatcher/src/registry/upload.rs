@@ -143,9 +143,12 @@ impl Inner {
         let version_of = (version, entrypoints);
         let dropped = self.keep_version(edit, (name, &worker), version_of, &upload).await?;
         if upload.deploy == Deploy::Now {
+            let before = worker.deployed;
             self.deploy_into(edit, name, &mut worker, version);
             self.route_into(edit, name, &upload.manifest.routes).await?;
             self.cron_into(edit, name, Some((version, &upload.manifest.crons))).await?;
+            let consumers = (version, &upload.manifest.queue_consumers[..]);
+            self.consume_into(edit, (name, before), consumers).await?;
         }
         edit.write([self.workers.put(edit.id, name, &worker)]);
         edit.commit(Stale::Worker(name)).await?;

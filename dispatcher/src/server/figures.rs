@@ -8,6 +8,7 @@ use crate::cordon::Cordons;
 use crate::http::Front;
 use crate::metrics::{Family, Measured};
 use crate::placement::Placement;
+use crate::queue;
 use crate::scheduler;
 use crate::tail::Tail;
 
@@ -19,6 +20,7 @@ pub(super) struct Figures {
     pub(super) commits: Arc<Commits>,
     pub(super) caches: Caches,
     pub(super) scheduler: Arc<scheduler::Figures>,
+    pub(super) queues: Arc<queue::Figures>,
 }
 
 impl Measured for Figures {
@@ -30,6 +32,7 @@ impl Measured for Figures {
         families.extend(self.commits.measure());
         families.extend(self.caches.measure());
         families.extend(self.scheduler.measure());
+        families.extend(self.queues.measure());
         families
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The program and the tests start it the same way. It reads no environment and prints nothing.
 
+mod bindings;
 mod commits;
 mod error;
 mod figures;
@@ -14,22 +15,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bindery_storage::tables::Kind;
 use bindery_wire::limits;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::admin;
 use crate::audit::Audit;
-use crate::binding::{Bindings, Operations};
+use crate::binding::Operations;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cordon::Cordons;
-use crate::cron::Crons;
 use crate::event::Events;
 use crate::http::{Front, Fronts};
-use crate::kv::{self, Kv};
-use crate::loader::Loaders;
 use crate::outbound::{Outbound, Workers};
 use crate::placement::{self, Placement};
 use crate::registry::{self, Operator, Registry, Vault};
@@ -84,25 +81,19 @@ impl Server {
         store: Result<Store, Error>,
         (cordons, tasks, clock): (Cordons, Tasks, Clock),
     ) -> Result<Self, Error> {
-        let Store { engine, embedded, blobs } = store?;
+        let store = store?;
+        let engine = store.engine.clone();
         let fronts = Fronts::start(setup::front_count()).await?;
         let tail = Tail::new(clock.clone());
         let usage = Usage::new(engine.clone(), clock.clone());
         let egress = setup::egress(config, &fronts, &clock).map_err(Error::Certificates)?;
         let vault = Vault::open(config.secrets_key.as_deref(), &config.data)?;
-        let kv = Kv::new(kv::Parts {
-            engine: engine.clone(),
-            blobs: blobs.clone(),
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            vault: vault.clone(),
-        });
-        let caches = store::caches(config, &clock).await?;
         let operations = Operations::new(engine.clone(), clock.clone());
-        let loaders = Loaders::default();
+        let handle = scheduler::Handle::default();
         let bindings =
-            Bindings { caches: caches.clone(), kv: kv.clone(), loaders: loaders.clone() };
-        let outbound = Arc::new(Outbound::new(egress.clone(), bindings, operations));
+            bindings::bindings(config, &store, &vault, (&clock, &tasks, &handle)).await?;
+        let Store { embedded, blobs, .. } = store;
+        let outbound = Arc::new(Outbound::new(egress.clone(), bindings.clone(), operations));
         let audit = Audit::new(engine.clone(), clock.clone());
         let compiled = store::compiled(config.data.clone(), &cordons).await;
         let placement = Placement::new(placement::Parts {
@@ -115,14 +106,13 @@ impl Server {
             outside: outbound.clone(),
         });
         let events = Events::new(placement.clone(), fronts.tasks(), clock.clone());
-        let handle = scheduler::Handle::default();
         let hooks = Arc::new(Hooks {
             placement: placement.clone(),
             usage: usage.clone(),
             tasks: fronts.tasks(),
             compiled,
-            caches: caches.clone(),
-            loaders: loaders.clone(),
+            caches: bindings.caches.clone(),
+            loaders: bindings.loaders.clone(),
             scheduler: handle.clone(),
         });
         let registry = Registry::open(registry::Parts {
@@ -145,18 +135,16 @@ impl Server {
             tasks: fronts.tasks(),
         });
         outbound.reach(&workers);
-        loaders.reach(&workers);
-        let crons = Crons { registry: registry.clone(), runner: Arc::new(events.clone()) };
+        bindings.loaders.reach(&workers);
+        let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
+        let running = (&events, &tasks);
+        let owners = bindings::owners(&bindings, &registry, running, serving.subscribe());
         let scheduler = Scheduler::new(scheduler::Parts {
             engine: engine.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
             handle,
-            owners: vec![
-                (Kind::Cron, Arc::new(crons)),
-                (Kind::KvExpiry, Arc::new(kv.clone())),
-                (Kind::KvRemains, Arc::new(kv.clone())),
-            ],
+            owners,
         });
         let trusted = config.trusted_proxies.clone();
         let front = Front::new(&config.domain, trusted, registry.clone(), placement.clone());
@@ -167,10 +155,10 @@ impl Server {
             placement: placement.clone(),
             tail: tail.clone(),
             commits: engine,
-            caches,
+            caches: bindings.caches,
             scheduler: scheduler.figures(),
+            queues: bindings.queues.figures(),
         };
-        let (serving, ending) = (watch::Sender::new(true), watch::Sender::new(false));
         let parts = admin::Parts {
             registry: registry.clone(),
             store: embedded,
@@ -179,7 +167,8 @@ impl Server {
             audit,
             tail: tail.clone(),
             usage: usage.clone(),
-            kv,
+            kv: bindings.kv,
+            queues: bindings.queues,
             measured: Arc::new(figures),
             runner: Arc::new(events.clone()),
             serving: serving.subscribe(),

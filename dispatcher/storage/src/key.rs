@@ -72,6 +72,16 @@ spaces! {
     KvPart = 0x16,
     /// Values that no key holds: not yet, or no more.
     KvRemains = 0x17,
+    /// Queues of a tenant, by name.
+    Queue = 0x19,
+    /// Messages of a queue, by id.
+    QueueMessage = 0x1a,
+    /// Messages of a queue that nobody has, by the time from which they may be delivered.
+    QueueReady = 0x1b,
+    /// Messages of a queue that somebody has, by the time until which they are his.
+    QueueLease = 0x1c,
+    /// What came to a queue and went from it.
+    QueueCount = 0x1d,
     /// What a tenant keeps, by kind and figure.
     Stored = 0x24,
 }
@@ -200,9 +210,12 @@ mod tests {
     fn has_tenant(space: Space) -> bool {
         use Space::{Content, Cron, Deployment, Domain, Due, Route, Secret, Stored, Tenant, Token};
         use Space::{Kv, KvExpiry, KvPart, KvRemains, TenantAudit, Usage, Version, Worker};
+        use Space::{Queue, QueueCount, QueueLease, QueueMessage, QueueReady};
         let own = matches!(space, Tenant | Worker | Version | Deployment | Token | Secret);
         let own = own || matches!(space, Due | Cron | Stored);
         let own = own || matches!(space, Kv | KvExpiry | KvPart | KvRemains);
+        let own =
+            own || matches!(space, Queue | QueueMessage | QueueReady | QueueLease | QueueCount);
         own || matches!(space, Domain | Content | Usage | Route | TenantAudit)
     }
 
@@ -251,6 +264,11 @@ mod tests {
             KvExpiry 15000000000000002f0000000000000102000568656c6c6f4b4559
             KvPart 16000000000000002f00000000000001020000000000000003
             KvRemains 17000000000000002f00000000000001020000000000000003
+            Queue 19000000000000002f68656c6c6f
+            QueueMessage 1a000000000000002f000568656c6c6f4b4559
+            QueueReady 1b000000000000002f000568656c6c6f00000000000001024b4559
+            QueueLease 1c000000000000002f000568656c6c6f00000000000001024b4559
+            QueueCount 1d000000000000002f000568656c6c6f4b4559
             Stored 24000000000000002f000568656c6c6f4b4559
         "#]]
         .assert_eq(&lines);

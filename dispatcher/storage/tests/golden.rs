@@ -14,10 +14,11 @@ use bindery_storage::engine::{Batch, Committed, Engine, KeyRange, Write};
 use bindery_storage::key::Space;
 use bindery_storage::memory::Memory;
 use bindery_storage::tables::{
-    Account, Audit, AuditEntry, Contents, Cron, CronTable, Deployment, Domain, Domains, DueTable,
-    KvPlace, KvRow, KvTable, KvValue, LastRun, Meta, Place, Quotas, Remains, RouteTable, Routes,
-    Sealed, Secrets, Standing, Stored, Tenant, Tenants, Token, Tokens, Usage, Version, Versions,
-    Worker, Workers, migrate,
+    Account, Audit, AuditEntry, Body, Consumer, Content, Contents, Cron, CronTable, Deployment,
+    Domain, Domains, DueTable, Holder, KvPlace, KvRow, KvTable, KvValue, LastRun, Lease, Leased,
+    MessageId, Meta, Place, Queue, QueueTable, Quotas, Ready, Remains, RouteTable, Routes, Sealed,
+    Secrets, Standing, Stored, Tenant, Tenants, Token, Tokens, Usage, Version, Versions, Worker,
+    Workers, migrate,
 };
 use bindery_wire::limits::Lower;
 use bindery_wire::recipe::{self, Recipe};
@@ -40,6 +41,7 @@ async fn filled() -> Arc<dyn Engine> {
     writes.extend(of_worker(&engine));
     writes.extend(of_what_runs(&engine));
     writes.extend(of_keys(&engine));
+    writes.extend(of_queues(&engine));
     commit(&engine, writes).await;
     engine
 }
@@ -53,6 +55,7 @@ fn of_tenant(engine: &Arc<dyn Engine>) -> Vec<Write> {
         suspended: false,
         created_ms: 7,
         workers: 2,
+        registered: 0,
         changes: 9,
         limits_changed: 2,
     };
@@ -154,6 +157,49 @@ fn of_keys(engine: &Arc<dyn Engine>) -> Vec<Write> {
     writes.extend(table.put(place("file"), &of(2 << 20, file)));
     writes.extend(table.put_parts(TENANT, 8, b"part"));
     writes.push(table.put_remains(TENANT, &remains));
+    writes
+}
+
+/// A queue with a message that waits, and one that somebody has.
+fn of_queues(engine: &Arc<dyn Engine>) -> Vec<Write> {
+    let table = QueueTable::new(engine.clone());
+    let jobs = (TENANT, "jobs");
+    let recipe = Recipe {
+        format: recipe::FORMAT,
+        tenant: TENANT,
+        worker: "main".into(),
+        entrypoint: Some("Jobs".into()),
+        version: VersionId([0xcd; 32]),
+    };
+    let consumer = Consumer {
+        recipe,
+        declared: true,
+        batch_count_max: Some(10),
+        batch_wait_s: Some(5),
+        retry_count_max: Some(3),
+        retry_delay_s: Some(1),
+        dead_letter_queue: Some("dead".into()),
+        concurrency_max: Some(8),
+    };
+    let queue = Queue {
+        created_ms: 7,
+        consumer: Some(consumer),
+        retention_s: Some(60),
+        delivery_delay_s: Some(2),
+    };
+    let id = |place| MessageId::new(1_000, place, 0x0102_0304);
+    let body = Body { content: Content::Json, bytes: "[1]".into() };
+    let other = Body { content: Content::V8, bytes: "\u{7f}o".into() };
+    let ready = Ready { visible_ms: 2_000, id: id(1), attempts: 1, bytes: 3 };
+    let leased = Leased { id: id(2), attempts: 2, bytes: 2 };
+    let holder = Holder::Other { until_ms: 9_000 };
+    let lease = Lease { holder, number: 5, messages: vec![leased] };
+    let came = Stored { bytes: 5, rows: 2 };
+    let mut writes = table.put_body(jobs, id(1), &body);
+    writes.extend(table.put_body(jobs, id(2), &other));
+    writes.extend([table.put(jobs, &queue), table.put_ready(jobs, &ready)]);
+    writes.push(table.put_lease(jobs, &lease));
+    writes.extend(table.count(jobs, came, Stored::default()));
     writes
 }
 

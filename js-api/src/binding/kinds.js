@@ -3,6 +3,7 @@
 import { madeBy } from "ext:bindery/binding/held.js";
 import { namespace, namespaces } from "ext:bindery/kv.js";
 import { loaderOf } from "ext:bindery/loader/loader.js";
+import { queue, queues } from "ext:bindery/queues.js";
 import { fetcherOf } from "ext:bindery/rpc/fetcher.js";
 
 madeBy({
@@ -10,5 +11,7 @@ madeBy({
   kv: namespace,
   dynamic_kv: namespaces,
   loader: loaderOf,
+  dynamic_queue: queues,
+  queue,
   service: fetcherOf,
 });

@@ -10,7 +10,8 @@ const { defineProperties } = Object;
 // Verdicts; from LATER on with a delay in seconds. The numbers are the op's.
 const UNSAID = 0, ACK = 1, RETRY = 2, LATER = 3;
 const WHOLE_BATCH = -1;
-const JSON_BODY = 0;
+// Kinds of bodies that are no text and no bytes; the numbers are the host's.
+const JSON_BODY = 0, V8_BODY = 3;
 const DELAY_S_MAX = 86_400;
 
 function warnOf(call, before, of = "") {
@@ -33,6 +34,11 @@ function retryAfter(options) {
     );
   }
   return LATER + seconds;
+}
+
+function valueOf(kind, body) {
+  if (kind === JSON_BODY) return parse(body);
+  return kind === V8_BODY ? core.deserialize(body, { forStorage: true }) : body;
 }
 
 /** One message. What is said first of it counts. */
@@ -88,8 +94,8 @@ export class QueueController {
     const messages = [];
     for (let at = 0; at * 5 < flat.length; at++) {
       const [id, sent, attempts, kind, body] = flat.slice(at * 5, at * 5 + 5);
-      const value = kind === JSON_BODY ? parse(body) : body;
-      messages[at] = new QueueMessage(said, at, { id, timestamp: new Date(sent), attempts, body: value });
+      const parts = { id, timestamp: new Date(sent), attempts, body: valueOf(kind, body) };
+      messages[at] = new QueueMessage(said, at, parts);
     }
     const [backlogCount, backlogBytes, oldest] = metrics;
     const shown = { backlogCount, backlogBytes };

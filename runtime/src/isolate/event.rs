@@ -13,6 +13,7 @@ mod kind {
     pub(super) const JSON: u32 = 0;
     pub(super) const TEXT: u32 = 1;
     pub(super) const BYTES: u32 = 2;
+    pub(super) const V8: u32 = 3;
 }
 
 type Value<'s> = v8::Local<'s, v8::Value>;
@@ -90,6 +91,7 @@ fn messages<'s>(scope: &mut v8::PinScope<'s, '_>, batch: &Batch<'_>) -> Option<V
             MessageBody::Json(json) => (kind::JSON, text(scope, json)?),
             MessageBody::Text(body) => (kind::TEXT, text(scope, body)?),
             MessageBody::Bytes(bytes) => (kind::BYTES, entry::bytes(scope, bytes)?),
+            MessageBody::V8(bytes) => (kind::V8, entry::bytes(scope, bytes)?),
         };
         let (attempts, kind) = (entry::number(scope, *attempts), entry::number(scope, kind));
         values.extend([text(scope, id)?, time(scope, *sent_ms), attempts, kind, body]);

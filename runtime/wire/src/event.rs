@@ -67,6 +67,8 @@ pub enum MessageBody<'a> {
     Text(&'a str),
     /// Bytes.
     Bytes(#[serde(with = "serde_bytes")] &'a [u8]),
+    /// A value as the engine serializes it.
+    V8(#[serde(with = "serde_bytes")] &'a [u8]),
 }
 
 /// What the handler of an event without a response decided.

@@ -249,6 +249,9 @@ limits! {
     BATCH = "batch_count_max" limits::BATCH_COUNT_MAX, Count, None;
         "messages of one batch of a queue"; "the call is refused";
         "send the others in another batch";
+    BATCH_BYTES = "batch_bytes_max" limits::BATCH_BYTES_MAX, Bytes, None;
+        "bytes of the messages of one batch of a queue"; "the call is refused";
+        "send the others in another batch";
     MESSAGE = "message_bytes_max" limits::MESSAGE_BYTES_MAX, Bytes, None;
         "bytes of one message of a queue"; "the call is refused";
         "keep what is long elsewhere and send its name";

@@ -81,6 +81,8 @@ pub const QUEUED_EVENT_COUNT_MAX: usize = 100;
 
 /// Messages of one batch of a queue.
 pub const BATCH_COUNT_MAX: usize = 100;
+/// Bytes of the messages of one batch of a queue.
+pub const BATCH_BYTES_MAX: usize = 256_000;
 /// Bytes of one message of a queue.
 pub const MESSAGE_BYTES_MAX: usize = 128_000;
 /// Seconds for which a message of a queue may be held back.

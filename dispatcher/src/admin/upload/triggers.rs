@@ -13,13 +13,7 @@ use serde_json::value::RawValue;
 use super::bindings::{resource, within};
 use crate::admin::fields::{Faults, Fields};
 use crate::limit;
-
-/// Seconds for which a batch that is not full may wait.
-const BATCH_TIMEOUT_S_MAX: u32 = 60;
-/// Times that a message may be delivered again.
-const RETRY_COUNT_MAX: u32 = 100;
-/// Batches of one queue that may be delivered at once.
-const CONCURRENCY_MAX: u32 = 250;
+use crate::queue::{BATCH_WAIT_S_MAX, CONCURRENCY_MAX, RETRY_COUNT_MAX};
 
 /// The queues that a version takes messages of.
 pub(super) fn consumers(fields: &mut Fields<'_>, faults: &mut Faults) -> Vec<QueueConsumer> {
@@ -47,13 +41,17 @@ fn consumer(mut fields: Fields<'_>, faults: &mut Faults) -> Option<QueueConsumer
     let mut number =
         |name: &str, least, most| within(name, least..=most, &mut fields, &mut *faults);
     let max_batch_size = number("max_batch_size", 1, BATCH_COUNT_MAX as u32);
-    let max_batch_timeout = number("max_batch_timeout", 0, BATCH_TIMEOUT_S_MAX);
+    let max_batch_timeout = number("max_batch_timeout", 0, BATCH_WAIT_S_MAX);
     let max_retries = number("max_retries", 0, RETRY_COUNT_MAX);
     let retry_delay = number("retry_delay", 0, DELAY_S_MAX);
     let max_concurrency = number("max_concurrency", 1, CONCURRENCY_MAX);
     let dead_letter_queue: Option<String> = fields.take("dead_letter_queue", "a name", faults);
     if let Some(name) = &dead_letter_queue {
         faults.check(fields.path("dead_letter_queue"), check_resource(name));
+        if queue.as_ref() == Some(name) {
+            faults
+                .add(fields.path("dead_letter_queue"), "a queue can not take its own dead letters");
+        }
     }
     fields.finish(faults);
     Some(QueueConsumer {

@@ -13,6 +13,7 @@ mod due;
 mod format;
 mod kv;
 mod meta;
+mod queue;
 mod route;
 mod row;
 mod secret;
@@ -31,6 +32,10 @@ pub use due::{Due, DueTable, Hint, Kind};
 pub use format::migrate;
 pub use kv::{Expired, KvRow, KvTable, KvValue, Place as KvPlace, Remains, Standing};
 pub use meta::Meta;
+pub use queue::{
+    Backlog, Body, Consumer, Content, Counted, Holder, Lease, Leased, MessageId, Queue, QueueTable,
+    Ready,
+};
 pub use route::{RouteTable, Routes};
 pub use row::{Error, Result};
 pub use secret::{Sealed, Secrets};

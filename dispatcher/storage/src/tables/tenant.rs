@@ -143,7 +143,7 @@ impl Tenants {
     /// Removes the tenant, its name and every row of its own but its contents, which can be too
     /// many for one commit. They, and rows outside its prefix (host names), are removed apart.
     pub fn delete(&self, id: TenantId, name: &str) -> Vec<Write> {
-        const OWN: [Space; 16] = [
+        const OWN: [Space; 21] = [
             Space::Worker,
             Space::Version,
             Space::Deployment,
@@ -159,6 +159,11 @@ impl Tenants {
             Space::KvExpiry,
             Space::KvPart,
             Space::KvRemains,
+            Space::Queue,
+            Space::QueueMessage,
+            Space::QueueReady,
+            Space::QueueLease,
+            Space::QueueCount,
             Space::Stored,
         ];
         let mut writes =

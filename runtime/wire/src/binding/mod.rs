@@ -4,6 +4,7 @@
 //! read without an op of its own; what does not fit one, or is not text, is the body.
 
 pub mod loader;
+pub mod queue;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
