@@ -297,7 +297,8 @@ async fn who_fills_the_disk_loses_its_own_whether_kept_or_on_its_way() {
     let stalled =
         async move { keep(&held, A, "/stalled", RequestBody::Stream { from, length: None }).await };
     let others = async {
-        for _ in 0..7 {
+        // More than half of the disk, so that its tenant is who holds most.
+        for _ in 0..11 {
             sender.send(vec![b'a'; 64 * KIB].into()).await.expect("wanted");
         }
         for n in 0..3 {
