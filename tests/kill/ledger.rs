@@ -12,6 +12,10 @@ pub(crate) struct Ledger(Arc<Mutex<Entries>>);
 pub(crate) struct Entries {
     /// Keys that were put.
     pub(crate) puts: BTreeSet<String>,
+    /// Messages that were sent.
+    pub(crate) sends: BTreeSet<String>,
+    /// Messages that somebody began to send: whether they were kept is not known of all.
+    pub(crate) begun: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -22,6 +26,12 @@ impl Ledger {
 
     /// How much was acknowledged.
     pub(crate) fn count(&self) -> usize {
-        self.entries().puts.len()
+        let entries = self.entries();
+        entries.puts.len() + entries.sends.len()
     }
+}
+
+/// Whether a message is one that its consumer never takes.
+pub(crate) fn is_poison(id: &str) -> bool {
+    id.ends_with("-poison")
 }

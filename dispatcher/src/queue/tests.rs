@@ -27,11 +27,14 @@ use crate::tasks::Tasks;
 /// What a consumer does with each of its batches.
 type Handler = dyn Fn(&str, &[(String, u32)]) -> (Outcome, Option<Settled>) + Send + Sync;
 
+/// Whose batch of which queue, and each message with its attempts.
+type SeenBatch = (TenantId, String, Vec<(String, u32)>);
+
 /// Runs nothing: a handler decides, and what it was given is remembered.
 struct Consumed {
     clock: Clock,
     handler: Box<Handler>,
-    seen: Mutex<Vec<(TenantId, String, Vec<(String, u32)>)>>,
+    seen: Mutex<Vec<SeenBatch>>,
 }
 
 impl Runner for Consumed {
@@ -166,7 +169,7 @@ impl World {
         ids.iter().map(ToString::to_string).collect()
     }
 
-    fn seen(&self) -> Vec<(TenantId, String, Vec<(String, u32)>)> {
+    fn seen(&self) -> Vec<SeenBatch> {
         self.consumed.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
