@@ -47,7 +47,8 @@ async fn a_message_that_kills_its_cordon_ends_as_a_dead_letter_and_never_runs_ho
     let consumer = json!({ "max_batch_size": 1, "max_retries": 2, "dead_letter_queue": "dead" });
     host.deploy("demo", &worker("jobs", consumer)).await;
     host.deploy("calm", &worker("jobs", json!({ "max_batch_timeout": 0 }))).await;
-    ask(&host, "demo", json!({ "one": { "then": "kill" } })).await;
+    // Later, so that the isolate which sends it has answered.
+    ask(&host, "demo", json!({ "one": { "then": "kill" }, "delaySeconds": 1 })).await;
     let dead = async {
         loop {
             // Not through a worker of the tenant's, which may be what is being killed.

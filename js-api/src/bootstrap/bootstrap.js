@@ -3,7 +3,6 @@
 
 import { core } from "ext:core/mod.js";
 import * as time from "ext:bindery/time.js";
-import { Cache, caches, CacheStorage } from "ext:bindery/cache.js";
 import { bodyChunk, bodyEnd } from "ext:bindery/door.js";
 import * as timers from "ext:bindery/timers.js";
 import { console } from "ext:bindery/console.js";
@@ -24,6 +23,8 @@ import * as event from "ext:bindery/event.js";
 import * as scope from "ext:bindery/scope.js";
 import * as stray from "ext:bindery/stray.js";
 import * as workers from "ext:bindery/workers.js";
+// Behind crypto, which has to be the first to load the engine's script of keys.
+import { Cache, caches, CacheStorage } from "ext:bindery/cache.js";
 
 const load = (name) => core.loadExtScript(`ext:deno_web/${name}.js`);
 const { DOMException } = load("01_dom_exception");
