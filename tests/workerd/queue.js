@@ -3,8 +3,10 @@
 const metrics = { backlogCount: 1, backlogBytes: 5, oldestMessageTimestamp: 1000 };
 
 export default {
-  fetch(request) {
+  async fetch(request) {
     const { pathname } = new URL(request.url);
+    // Whoever sends waits until it is read.
+    await request.arrayBuffer();
     return Response.json(pathname === "/metrics" ? metrics : { metadata: { metrics } });
   },
 };

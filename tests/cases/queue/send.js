@@ -28,7 +28,7 @@ export default {
   },
 
   async "undefined is no body"({ QUEUE }, t) {
-    await t.rejects(QUEUE.send(), /^TypeError: Message body cannot be undefined$/);
+    await t.rejects(QUEUE.send(undefined), /^TypeError: Message body cannot be undefined$/);
     await t.rejects(QUEUE.send(undefined, { contentType: "v8" }), /cannot be undefined$/);
     await t.rejects(QUEUE.sendBatch([{ body: undefined }]), /^TypeError: Message body cannot be/);
     await t.rejects(QUEUE.sendBatch([{}]), /^TypeError: Message body cannot be undefined$/);

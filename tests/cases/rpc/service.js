@@ -29,3 +29,7 @@ export default {
     t.throws(() => new Fetcher(), TypeError);
   },
 };
+
+export const differs = {
+  "a service is a Fetcher that nobody can make": "workerd's global object has no Fetcher",
+};
