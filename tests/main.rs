@@ -14,6 +14,7 @@ mod lifecycle;
 mod loader;
 mod queue;
 mod routes;
+mod rpc;
 mod sandbox;
 mod scale;
 mod seeing;

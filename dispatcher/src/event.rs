@@ -205,7 +205,7 @@ fn about(kind: &EventKind<'_>) -> About {
     let of = match kind {
         EventKind::Scheduled { cron, .. } => cron,
         EventKind::Queue(batch) => batch.queue,
-        EventKind::Fetch(_) | EventKind::Tail { .. } => "",
+        EventKind::Fetch(_) | EventKind::Tail { .. } | EventKind::Rpc(_) => "",
     };
     About {
         request: RequestId(OsRng.next_u64()),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use deno_core::{Extension, JsRuntime, RuntimeOptions};
 
 use crate::door::{self, Door};
-use crate::{fetch, loader, ops};
+use crate::{fetch, loader, ops, rpc};
 
 deno_core::extension!(
     bindery,
@@ -29,12 +29,18 @@ deno_core::extension!(
         door::call::op_door_abort,
         door::call::op_door_attach,
         door::call::op_door_attach_part,
+        door::call::op_door_attach_body,
         door::call::op_door_release,
         door::decision::op_door_settle,
         door::decision::op_door_no_retry,
         door::ops::op_denied,
         loader::ops::op_door_wasm_bytes,
         fetch::ops::op_fetch_send,
+        rpc::ops::op_door_invoke,
+        rpc::ops::op_door_return,
+        rpc::ops::op_door_finish,
+        rpc::ops::op_door_watch,
+        rpc::ops::op_door_loopback,
         door::ops::op_rethrow,
     ],
     esm_entry_point = "ext:bindery/bootstrap.js",
@@ -63,6 +69,12 @@ deno_core::extension!(
         "ext:bindery/rpc/value.js" = "rpc/value.js",
         "ext:bindery/loader/code.js" = "loader/code.js",
         "ext:bindery/loader/loader.js" = "loader/loader.js",
+        "ext:bindery/rpc/stub.js" = "rpc/stub.js",
+        "ext:bindery/rpc/serve.js" = "rpc/serve.js",
+        "ext:bindery/rpc/bodies.js" = "rpc/bodies.js",
+        "ext:bindery/rpc/exports.js" = "rpc/exports.js",
+        "ext:bindery/rpc/loopback.js" = "rpc/loopback.js",
+        "ext:bindery/rpc/resolve.js" = "rpc/resolve.js",
         "ext:bindery/binding/ask.js" = "binding/ask.js",
         "ext:bindery/kv.js" = "kv/kv.js",
         "ext:bindery/queues.js" = "queue/queue.js",

@@ -76,6 +76,8 @@ declare class ExecutionContext<Props = unknown> {
   waitUntil(promise: unknown): void;
   /** There is no origin to pass to: nothing changes. */
   passThroughOnException(): void;
+  /** The worker's own exports: each call of one is an event of its own. */
+  get exports(): Record<string, Loopback>;
   /** Ends the event at once, with the reason as its exception, and throws it. */
   abort(reason?: unknown): never;
 }

@@ -81,8 +81,12 @@ fn bound(folder: &str, worker: Worker) -> Worker {
         json!({ "type": "kv_namespace", "name": "KV", "namespace_id": "cases" }),
         json!({ "type": "dynamic_kv", "name": "KVS" }),
     ];
+    let service = |name: &str, entrypoint: &str| json!({ "type": "service", "name": name, "service": "callee", "entrypoint": entrypoint });
     let services = [
-        json!({ "type": "service", "name": "CALLEE", "service": "callee" }),
+        service("CALLEE", "default"),
+        service("METHODS", "Methods"),
+        service("PLAIN", "plain"),
+        service("BODIES", "Bodies"),
         json!({ "type": "service", "name": "NAMED", "service": "callee", "entrypoint": "Named",
             "props": props }),
     ];

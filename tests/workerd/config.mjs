@@ -37,6 +37,9 @@ const bound = {
         )),`,
   queue: () => `(name = "QUEUE", queue = "queue"),`,
   rpc: () => `(name = "CALLEE", service = "callee"),
+        (name = "METHODS", service = (name = "callee", entrypoint = "Methods")),
+        (name = "BODIES", service = (name = "callee", entrypoint = "Bodies")),
+        (name = "PLAIN", service = (name = "callee", entrypoint = "plain")),
         (name = "NAMED", service = (name = "callee", entrypoint = "Named",
           props = (json = "{\\"role\\":\\"reader\\",\\"list\\":[1,null]}"))),`,
 };

@@ -6,7 +6,7 @@
 //! version declared: a frame names a number only.
 
 use std::future::Future;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use bindery_wire::binding::HEAD_BYTES_MAX;
 use bindery_wire::flat;
@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::body::{Download, Intake, Metered};
 use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
+use super::methods::{First, Made, Place, Remote};
 use super::outside::{Answer, Ask, Call, Fetched, FetchedBody, Refused, Unread};
 use super::slots::{Owner, To};
 use super::{About, Cut, Line, RequestId, Table, Upload, Violation};
@@ -30,10 +31,17 @@ use crate::trace::{Span, TRACEPARENT, Trace};
 /// Bytes of a method; those that HTTP knows are shorter.
 const METHOD_BYTES_MAX: usize = 64;
 
-/// A call under way. Dropped, it is canceled.
+/// A call under way. Dropped, it is canceled; no table may be locked then.
 pub(super) struct Calling {
     event: u32,
-    _cancel: oneshot::Sender<()>,
+    _cancel: Option<oneshot::Sender<()>>,
+    method: Option<Box<Method>>,
+}
+
+/// A call of a method.
+struct Method {
+    remote: Remote,
+    first: Option<First>,
 }
 
 /// What a call that was taken in is carried out with.
@@ -66,14 +74,14 @@ impl Carried {
 }
 
 /// A body that was given to an event.
-enum Given {
+pub(super) enum Given {
     None,
     Inline(Bytes),
     Stream { body: u32, length: Option<u64> },
 }
 
 impl Given {
-    fn frame(&self) -> Body<'_> {
+    pub(super) fn frame(&self) -> Body<'_> {
         match self {
             Self::None => Body::None,
             Self::Inline(bytes) => Body::Inline(bytes),
@@ -90,8 +98,28 @@ fn check(operation: &Operation<'_>) -> Heard {
             too_long || headers.len() > HEADERS_BYTES_MAX
         }
         Operation::Bound(bound) => bound.head.len() > HEAD_BYTES_MAX,
+        Operation::Rpc(_) => false,
     };
     if too_large { Err(Violation::Order("a call that is larger than it may be")) } else { Ok(()) }
+}
+
+/// Whether what a slot stands for knows an operation.
+fn knows(to: &To, operation: &Operation<'_>) -> bool {
+    match operation {
+        Operation::Fetch(_) => matches!(to, To::Outbound | To::Service(_)),
+        Operation::Bound(_) => matches!(to, To::Declared | To::Held(..)),
+        Operation::Rpc(_) => matches!(to, To::Service(_) | To::Export(_)),
+    }
+}
+
+impl Table {
+    /// Keeps a body until the event asks for it.
+    pub(super) fn hold(&mut self, event: u32, body: u32, from: Unread, length: Option<u64>) {
+        self.bodies.insert(body, Sending { event, state: State::Held { from, length } });
+        if let Some(exchange) = self.events.get_mut(&event) {
+            exchange.bodies.push(body);
+        }
+    }
 }
 
 /// A worker's headers, with the trace that its request belongs to unless it names one itself.
@@ -111,6 +139,50 @@ fn traced(headers: &[u8], trace: Trace) -> Bytes {
 }
 
 impl Calling {
+    pub(super) fn of_method(event: u32) -> Self {
+        let method = Method { remote: Remote::Soon(Vec::new()), first: None };
+        Self { event, _cancel: None, method: Some(Box::new(method)) }
+    }
+
+    /// How far it is, if it is one of a method.
+    pub(super) fn remote(&self) -> Option<&Remote> {
+        self.method.as_ref().map(|method| &method.remote)
+    }
+
+    /// What waits for it to have begun, while it has not.
+    pub(super) fn queue(&mut self) -> Option<&mut Vec<(u32, Made)>> {
+        match &mut self.method.as_mut()?.remote {
+            Remote::Soon(queue) => Some(queue),
+            Remote::At(_) => None,
+        }
+    }
+
+    /// It has begun there; what has waited for that.
+    pub(super) fn begun(&mut self, place: Place) -> Vec<(u32, Made)> {
+        let queue = self.queue().map(std::mem::take).unwrap_or_default();
+        if let Some(method) = &mut self.method {
+            method.remote = Remote::At(place);
+        }
+        queue
+    }
+
+    /// Keeps the event that it has begun; gives it back if it is no call of a method.
+    pub(super) fn hold(&mut self, first: First) -> Option<First> {
+        match &mut self.method {
+            Some(method) => method.first.replace(first),
+            None => Some(first),
+        }
+    }
+
+    /// It has an answer; what has waited for it to begin.
+    pub(super) fn answered(mut self) -> Vec<(u32, Made)> {
+        let queue = self.queue().map(std::mem::take).unwrap_or_default();
+        if let Some(first) = self.method.take().and_then(|method| method.first) {
+            first.returned();
+        }
+        queue
+    }
+
     pub(super) fn event(&self) -> u32 {
         self.event
     }
@@ -118,6 +190,9 @@ impl Calling {
 
 impl Line {
     pub(super) fn hear_call(self: &Arc<Self>, call: frame::Call<'_>) -> Heard {
+        if let Operation::Rpc(invoke) = &call.operation {
+            return self.hear_invoke((call.call, call.event, call.slot), invoke, &call.attached);
+        }
         check(&call.operation)?;
         let Some(admitted) = self.admit(&call)? else { return Ok(()) };
         let Admitted { request, trace, hops, calls_left, to, canceled, .. } = admitted;
@@ -149,6 +224,7 @@ impl Line {
                 let answer = self.host.outside.ask(ask);
                 self.carry_out(id, canceled, answer.map_ok(Carried::Answered));
             }
+            Operation::Rpc(_) => {}
         }
         Ok(())
     }
@@ -168,9 +244,9 @@ impl Line {
             return Err(Violation::Order("a call number twice"));
         }
         let left = exchange.calls_left.checked_sub(1);
-        let to = table.to(&self.code, (event, *slot), operation);
+        let to = table.to(&self.code, (event, *slot)).filter(|to| knows(to, operation));
         let to = to.ok_or(Violation::Order("a call of a slot that it does not have"))?;
-        let attached = table.attached(&self.code, event, attached)?;
+        let attached = table.held_by(&self.code, Some(event), attached)?;
         let (body, decoded) = self.call_body(&mut table, event, operation.body())?;
         let Table { events, calls, .. } = &mut *table;
         let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
@@ -185,7 +261,7 @@ impl Line {
         self.host.meter.subrequests(1);
         exchange.calls_waiting += 1;
         let About { request, trace, hops, .. } = exchange.about;
-        calls.insert(id, Calling { event, _cancel: cancel });
+        calls.insert(id, Calling { event, _cancel: Some(cancel), method: None });
         Ok(Some(Admitted {
             request,
             trace,
@@ -217,7 +293,7 @@ impl Line {
     }
 
     /// The body of a call's request, and whether it was taken out of an encoding.
-    fn call_body(
+    pub(super) fn call_body(
         self: &Arc<Self>,
         table: &mut Table,
         event: u32,
@@ -261,8 +337,14 @@ impl Line {
         // One that has just been answered is not there any more.
         let Some(calling) = table.calls.remove(&call) else { return };
         if let Some(exchange) = table.events.get_mut(&calling.event) {
-            exchange.calls_waiting -= 1;
+            match (&calling.method, &mut exchange.methods) {
+                (None, _) => exchange.calls_waiting -= 1,
+                (Some(_), Some(methods)) => methods.waiting = methods.waiting.saturating_sub(1),
+                (Some(_), None) => {}
+            }
         }
+        drop(table);
+        drop(calling);
     }
 
     /// Tells the isolate what came of a call.
@@ -283,7 +365,7 @@ impl Line {
         self.host.meter.subrequests(redirects);
         match answer {
             Carried::Fetched(Fetched { status, status_text, url, headers, body, .. }) => {
-                let given = self.give(table, event, body);
+                let given = self.give_locked(&mut table, event, body);
                 let (status_text, url) = (&*status_text, url.as_deref());
                 let (headers, body) = (&headers[..], given.frame());
                 let response = frame::Response { status, status_text, url, headers, body };
@@ -298,15 +380,15 @@ impl Line {
                         return self.send_refusal(id, &refused);
                     }
                 };
-                let given = self.give(table, event, body);
+                let given = self.give_locked(&mut table, event, body);
                 let bound = frame::Bound { head: &head, body: given.frame() };
                 self.send_answer(id, frame::Answer::Bound(bound), handed);
             }
         }
     }
 
-    /// Gives a body to an event: one that is to be streamed gets a number. Lets the table go.
-    fn give(&self, mut table: MutexGuard<'_, Table>, event: u32, body: FetchedBody) -> Given {
+    /// Gives a body to an event: one that is to be streamed gets a number.
+    pub(super) fn give_locked(&self, table: &mut Table, event: u32, body: FetchedBody) -> Given {
         match body {
             FetchedBody::None => Given::None,
             FetchedBody::Inline(bytes) => {
@@ -316,28 +398,29 @@ impl Line {
             FetchedBody::Stream { from, length } => {
                 let body = table.next_number;
                 table.next_number = body.wrapping_add(1);
-                let state = State::Held { from, length };
-                table.bodies.insert(body, Sending { event, state });
-                if let Some(exchange) = table.events.get_mut(&event) {
-                    exchange.bodies.push(body);
-                }
+                table.hold(event, body, from, length);
                 Given::Stream { body, length }
             }
         }
     }
 
-    fn send_answer(&self, call: u32, answer: frame::Answer<'_>, handed: Vec<Handed<'_>>) {
+    pub(super) fn send_answer(
+        &self,
+        call: u32,
+        answer: frame::Answer<'_>,
+        handed: Vec<Handed<'_>>,
+    ) {
         self.send(&Down::Reply(frame::Reply { call, result: Ok(answer), handed }));
     }
 
-    fn send_refusal(&self, call: u32, refused: &Refused) {
+    pub(super) fn send_refusal(&self, call: u32, refused: &Refused) {
         let refusal = frame::Refusal { wrong: refused.wrong, message: &refused.message };
         let (result, handed) = (Err(refusal), Vec::new());
         self.send(&Down::Reply(frame::Reply { call, result, handed }));
     }
 }
 
-const NO_EVENT: Violation = Violation::Order("a call of no event of its");
+pub(super) const NO_EVENT: Violation = Violation::Order("a call of no event of its");
 
 /// What a worker is told whose event has no subrequest left.
 pub fn too_many(max: u32) -> Refused {

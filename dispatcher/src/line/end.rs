@@ -71,7 +71,9 @@ impl Line {
         let now = self.host.clock.elapsed();
         let mut stuck = false;
         let mut late = Vec::new();
+        let after = Duration::from_millis(self.code.limits.after_client_ms_max.into());
         for (event, exchange) in &mut self.table().events {
+            exchange.tend(now, after);
             match exchange.client {
                 Client::Gone(until) if now >= until => {
                     exchange.client = Client::Ended(now + grace(&self.code));
@@ -91,15 +93,14 @@ impl Line {
 
     /// The end of the line: every event is answered, and nothing is taken any more.
     pub(crate) fn lost(&self, blame: Blame) {
-        let (begin, events, intakes, bodies, _handed) = {
+        let (begin, events, intakes, bodies, _left) = {
             let mut table = self.table();
             self.condemn_locked(&mut table);
             table.state = State::Ended;
             let events = std::mem::take(&mut table.events);
-            table.calls.clear();
             let bodies = std::mem::take(&mut table.bodies);
-            let (begin, handed) = (table.begin.take(), table.slots.take_all());
-            (begin, events, std::mem::take(&mut table.intakes), bodies, handed)
+            let left = (table.slots.take_all(), std::mem::take(&mut table.calls));
+            (table.begin.take(), events, std::mem::take(&mut table.intakes), bodies, left)
         };
         self.outbox.close();
         if let Some(begin) = begin {
@@ -109,7 +110,8 @@ impl Line {
             intake.end(false);
         }
         bodies.into_values().for_each(|sending| sending.close());
-        for exchange in events.into_values() {
+        for mut exchange in events.into_values() {
+            self.end_methods(exchange.methods.take(), Outcome::Lost);
             let wall = self.host.clock.elapsed().saturating_sub(exchange.since);
             let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
             let spent = Spent { outcome: Outcome::Lost, cpu_us: 0, wall_us };

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::body::{Cut, Download, Outflow, Upload};
+use super::methods::Methods;
 use super::outside::Unread;
 use super::told::{self, Told};
 use super::{Line, Permit, Table};
@@ -175,6 +176,8 @@ pub(super) struct Exchange {
     pub(super) slots: Vec<u32>,
     /// What is to be told of it, when it has ended.
     pub(super) told: Option<Box<Told>>,
+    /// What it has to do with methods, if anything.
+    pub(super) methods: Option<Box<Methods>>,
     /// Subrequests that it may still make.
     pub(super) calls_left: u32,
     /// Subrequests that it may make in all.
@@ -231,13 +234,23 @@ impl Exchange {
         code: &Code,
         (client, since): (Client, Duration),
     ) -> Self {
+        Self { reply: Some(reply), ..Self::without_reply(about, code, (client, since)) }
+    }
+
+    /// An event to which nobody waits for a reply.
+    pub(super) fn without_reply(
+        about: About,
+        code: &Code,
+        (client, since): (Client, Duration),
+    ) -> Self {
         Self {
             about,
-            reply: Some(reply),
+            reply: None,
             bodies: Vec::new(),
             intakes: Vec::new(),
             slots: Vec::new(),
             told: None,
+            methods: None,
             calls_left: code.limits.subrequest_count_max,
             calls_max: code.limits.subrequest_count_max,
             calls_waiting: 0,
@@ -297,10 +310,9 @@ impl Begun {
         }
         table.events.insert(event, exchange);
         if let Err(reason) = push(&line, &mut table, (event, request), &body) {
-            let exchange = table.events.remove(&event);
-            let handed = table.slots.take(&exchange.map_or(Vec::new(), |e| e.slots));
+            let left = table.take_back(event);
             drop(table);
-            drop(handed);
+            drop(left);
             return Err((reason, body));
         }
         table.next_number = next;

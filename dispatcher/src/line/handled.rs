@@ -84,7 +84,7 @@ fn undecided(kind: &EventKind<'_>) -> Option<Decision> {
     match kind {
         EventKind::Scheduled { .. } => Some(Decision::Scheduled { no_retry: false }),
         EventKind::Queue(batch) => Some(Decision::Queue(Settled::unsaid(batch.messages.len()))),
-        EventKind::Fetch(_) | EventKind::Tail { .. } => None,
+        EventKind::Fetch(_) | EventKind::Tail { .. } | EventKind::Rpc(_) => None,
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bindery_wire::codec;
 use bindery_wire::event::Handler;
 use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up};
 use bindery_wire::log::{Exception, Record, Spent};
+use bindery_wire::{Outcome, codec};
 use bytes::Bytes;
 
 use super::body::{Cut, Download, Intake, Metered, Outflow, Pumped, pump};
+use super::call::Calling;
 use super::event::{Exchange, Sending, State as Moved};
 use super::told::Told;
 use super::{About, Begin, Line, Reply, ReplyBody, RequestBody, State, Table, Unread};
@@ -74,6 +75,16 @@ impl Line {
             }
             Up::Started(_) | Up::Refused { .. } => self.hear_begin(up),
             Up::NotTaken { event } => self.hear_not_taken(event),
+            Up::Returned(returned) => self.hear_returned(returned),
+            Up::Loopback(loopback) => self.hear_loopback(loopback),
+            Up::Finish { event, call } => {
+                self.hear_finish(event, call);
+                Ok(())
+            }
+            Up::Watch { event, slot } => {
+                self.hear_watch(event, slot);
+                Ok(())
+            }
             Up::Release { slot } => {
                 self.hear_release(slot);
                 Ok(())
@@ -159,7 +170,7 @@ impl Line {
     }
 
     fn hear_done(&self, event: u32, spent: Spent) -> Heard {
-        let (exchange, left, _handed) = {
+        let (mut exchange, left, _handed) = {
             let mut table = self.table();
             let exchange = table.events.remove(&event);
             let exchange = exchange.ok_or(Violation::Order("the end of no event of its"))?;
@@ -167,7 +178,8 @@ impl Line {
             let handed = table.slots.take(&exchange.slots);
             (exchange, left, handed)
         };
-        left.iter().for_each(Sending::close);
+        left.close();
+        self.end_methods(exchange.methods.take(), spent.outcome);
         self.slots.add_permits(1);
         self.touch();
         self.events_ended.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -202,13 +214,16 @@ impl Line {
 
     /// The event ran into the isolate's end: whoever waits may go elsewhere with it.
     fn hear_not_taken(&self, event: u32) -> Heard {
-        let (exchange, body, _handed) = {
+        let (mut exchange, body, _handed) = {
             let mut table = self.table();
             let exchange = table.events.remove(&event);
             let exchange = exchange.ok_or(Violation::Order("the refusal of no event of its"))?;
             let handed = table.slots.take(&exchange.slots);
-            (exchange, table.bodies.remove(&event), handed)
+            let body = table.bodies.remove(&event);
+            let left = table.let_go(event, &exchange);
+            (exchange, body, (handed, left))
         };
+        self.end_methods(exchange.methods.take(), Outcome::Lost);
         self.slots.add_permits(1);
         self.touch();
         let held = match body.map(|body| body.state) {
@@ -296,16 +311,33 @@ pub(super) fn take_unread(
 impl Table {
     /// Ends what an event has left behind. Bodies on their way to the isolate are given back, to
     /// be dropped when the table is free: one may come from an isolate, even from the same.
-    fn let_go(&mut self, event: u32, exchange: &Exchange) -> Vec<Sending> {
-        if exchange.calls_waiting > 0 {
-            self.calls.retain(|_, calling| calling.event() != event);
-        }
+    fn let_go(&mut self, event: u32, exchange: &Exchange) -> Left {
+        let methods = exchange.methods.as_ref().map_or(0, |methods| methods.waiting);
+        let calls = if exchange.calls_waiting > 0 || methods > 0 {
+            self.calls.extract_if(|_, calling| calling.event() == event).map(|(_, c)| c).collect()
+        } else {
+            Vec::new()
+        };
         for body in &exchange.intakes {
             if let Some(intake) = self.intakes.remove(body) {
                 intake.end(false);
             }
         }
         let bodies = std::iter::once(&event).chain(&exchange.bodies);
-        bodies.filter_map(|body| self.bodies.remove(body)).collect()
+        let bodies = bodies.filter_map(|body| self.bodies.remove(body)).collect();
+        Left { bodies, _calls: calls }
+    }
+}
+
+/// What an event has left behind, to be dropped when no table is locked: an end of a call may be
+/// another event's.
+struct Left {
+    bodies: Vec<Sending>,
+    _calls: Vec<Calling>,
+}
+
+impl Left {
+    fn close(&self) {
+        self.bodies.iter().for_each(Sending::close);
     }
 }

@@ -12,10 +12,16 @@ mod call;
 mod call_tests;
 mod end;
 mod event;
+#[cfg(test)]
+mod frames_tests;
 mod handled;
 mod hear;
+mod invoke;
 mod io;
 mod load;
+mod methods;
+#[cfg(test)]
+mod methods_tests;
 mod outbox;
 mod outside;
 mod permit;
@@ -216,7 +222,7 @@ impl Line {
     }
 
     /// Writes a frame that fits in any case; a line that has ended swallows it.
-    fn send(&self, frame: &Down<'_>) {
+    pub(crate) fn send(&self, frame: &Down<'_>) {
         if let Err(error) = self.outbox.push(frame) {
             tracing::error!(isolate = %self.number, %error, "a frame was not sent");
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::event::RequestBody;
-use super::{Item, RequestId, Upload};
+use super::{Item, Permit, RequestId, Upload};
 use crate::code::{Code, Slot};
 use crate::rpc::{Capability, Service};
 use crate::trace::Trace;
@@ -23,6 +23,15 @@ pub trait Outside: Send + Sync {
 
     /// Tells the tails of `code` what one of its events did. Goes on by itself.
     fn tell(&self, code: Arc<Code>, item: Item);
+
+    /// Room for one more event in an isolate that a service runs in, called from `hops` workers
+    /// deep. Cancel-safe.
+    fn room(
+        &self,
+        caller: Arc<Code>,
+        service: Arc<Service>,
+        hops: u32,
+    ) -> BoxFuture<'static, Result<Permit, Refused>>;
 
     /// Does what a binding is asked for. Dropped, it may still be done, whole.
     fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>>;

@@ -6,14 +6,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bindery_wire::frame::Operation;
-use bindery_wire::value::{self, ATTACHED_COUNT_MAX, Attached, DYNAMIC_SLOT, Handed, Rights};
+use bindery_wire::frame::Body;
+use bindery_wire::value::{
+    self, ATTACHED_COUNT_MAX, Attached, DYNAMIC_SLOT, Handed, OWN_SLOTS, Rights,
+};
 
-use super::event::Exchange;
+use super::call::NO_EVENT;
+use super::event::{Exchange, RequestBody};
+use super::hear::Heard;
+use super::methods::With;
+use super::outside::Unread;
 use super::{Line, Refused, Table, Violation};
 use crate::code::{Code, Slot};
 use crate::limit::SLOTS;
-use crate::rpc::{Capability, Props, Service, Value, What};
+use crate::rpc::{Capability, Export, Props, Service, Value, What};
 
 /// Capabilities that one isolate holds beside those that its version declares.
 pub(crate) const SLOT_COUNT_MAX: usize = 10_000;
@@ -48,6 +54,8 @@ pub(super) enum To {
     Held(Arc<bindery_wire::manifest::Binding>, Rights),
     /// An export of a worker.
     Service(Arc<Service>),
+    /// Something that an event has handed over.
+    Export(Arc<Export>),
 }
 
 impl Default for Slots {
@@ -57,10 +65,13 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// What an event may use by this number.
-    fn get(&self, slot: u32, event: u32) -> Option<&Capability> {
+    /// What an event, or the isolate by itself, may use by this number.
+    fn get(&self, slot: u32, event: Option<u32>) -> Option<&Capability> {
         let held = self.held.get(&slot)?;
-        let is_its = matches!(held.owner, Owner::Isolate) || held.owner == Owner::Event(event);
+        let is_its = match held.owner {
+            Owner::Isolate => true,
+            Owner::Event(owner) => event == Some(owner),
+        };
         is_its.then_some(&held.capability)
     }
 
@@ -116,6 +127,46 @@ impl Table {
         Ok(handed)
     }
 
+    /// Hands what goes with a value to an event. Bodies are moved, and gone if the rest is refused.
+    pub(super) fn hand_with<'a>(
+        &mut self,
+        code: &Code,
+        with: &mut [With],
+        event: u32,
+    ) -> Result<Vec<Handed<'a>>, Refused> {
+        let capabilities: Vec<Capability> = with.iter().filter_map(With::capability).collect();
+        let mut handed = self.hand(code, &capabilities, Owner::Event(event))?.into_iter();
+        let mut all = Vec::with_capacity(with.len());
+        for one in with {
+            match one {
+                With::Capability(_) => all.extend(handed.next()),
+                With::Body(body) => {
+                    let body = std::mem::replace(body, RequestBody::None);
+                    all.push(Handed::Body(self.hand_body(body, event)));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn hand_body<'a>(&mut self, body: RequestBody, event: u32) -> Body<'a> {
+        let RequestBody::Stream { from, length } = body else { return Body::None };
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        self.hold(event, number, Unread::Plain(from), length);
+        Body::Stream { body: number, length }
+    }
+
+    /// Takes back an event that was not sent, to be dropped when the table is free.
+    pub(super) fn take_back(&mut self, event: u32) -> impl Drop + use<> {
+        let exchange = self.events.remove(&event);
+        let slots = exchange.as_ref().map_or(&[][..], |exchange| &exchange.slots);
+        let handed = self.slots.take(slots);
+        let bodies = exchange.as_ref().map_or(&[][..], |exchange| &exchange.bodies);
+        let bodies: Vec<_> = bodies.iter().filter_map(|body| self.bodies.remove(body)).collect();
+        Box::new((exchange, handed, bodies))
+    }
+
     /// A value as the isolate gets it.
     pub(super) fn hand_value<'a>(
         &mut self,
@@ -146,37 +197,28 @@ impl Table {
         })
     }
 
-    /// What the slot of a call stands for, if the operation is one that it knows.
-    pub(super) fn to(
-        &self,
-        code: &Code,
-        (event, slot): (u32, u32),
-        operation: &Operation<'_>,
-    ) -> Option<To> {
-        let to = match code.slot(slot) {
+    /// What the slot of a call stands for.
+    pub(super) fn to(&self, code: &Code, (event, slot): (u32, u32)) -> Option<To> {
+        Some(match code.slot(slot) {
             Some(Slot::Outbound) => To::Outbound,
             Some(Slot::Caches) => To::Declared,
             Some(Slot::Binding(binding)) => match Service::declared(binding) {
                 Some(service) => To::Service(Arc::new(service)),
                 None => To::Declared,
             },
-            None => match &self.slots.get(slot, event)?.what {
+            None => match &self.slots.get(slot, Some(event))?.what {
                 What::Service(service) => To::Service(service.clone()),
                 What::Binding { binding, rights } => To::Held(binding.clone(), *rights),
+                What::Export(export) => To::Export(export.clone()),
             },
-        };
-        let knows = match operation {
-            Operation::Fetch(_) => matches!(to, To::Outbound | To::Service(_)),
-            Operation::Bound(_) => matches!(to, To::Declared | To::Held(..)),
-        };
-        knows.then_some(to)
+        })
     }
 
-    /// What an isolate hands over, which it must hold.
-    pub(super) fn attached(
+    /// What an isolate hands over of what it holds, for an event or for good.
+    pub(super) fn held_by(
         &self,
         code: &Code,
-        event: u32,
+        event: Option<u32>,
         attached: &[Attached<'_>],
     ) -> Result<Vec<Capability>, Violation> {
         if attached.len() > ATTACHED_COUNT_MAX {
@@ -194,9 +236,64 @@ impl Table {
         let all: Option<Vec<_>> = attached.iter().map(one).collect();
         all.ok_or(Violation::Order("something that it does not hold"))
     }
+
+    /// Has the isolate hold something in a slot of its choice.
+    pub(super) fn put_own(&mut self, slot: u32, capability: Capability, owner: Owner) -> Heard {
+        let is_own = |slot: &&u32| OWN_SLOTS.contains(*slot);
+        let own = self.slots.held.keys().filter(is_own).count();
+        if own >= SLOT_COUNT_MAX || self.slots.held.contains_key(&slot) {
+            return Err(Violation::Order("more exports of its own than may be, or one twice"));
+        }
+        self.slots.held.insert(slot, Held { capability, owner });
+        if let Owner::Event(event) = owner
+            && let Some(exchange) = self.events.get_mut(&event)
+        {
+            exchange.slots.push(slot);
+        }
+        Ok(())
+    }
 }
 
 impl Line {
+    /// Adds what an event hands over, which it holds or which is its own, to a list that lives for
+    /// longer than the table is locked: an end of a body locks it too.
+    pub(super) fn attached(
+        self: &Arc<Self>,
+        table: &mut Table,
+        event: u32,
+        attached: &[Attached<'_>],
+        with: &mut Vec<With>,
+    ) -> Heard {
+        let held: Vec<_> = attached.iter().filter(is_slot).cloned().collect();
+        let mut held = table.held_by(&self.code, Some(event), &held)?.into_iter();
+        if attached.len() == held.len() {
+            with.extend(held.map(With::Capability));
+            return Ok(());
+        }
+        if attached.len() > ATTACHED_COUNT_MAX {
+            return Err(Violation::Order("more with one value than may be"));
+        }
+        let exchange = table.events.get_mut(&event).ok_or(NO_EVENT)?;
+        let session = exchange.methods.get_or_insert_default().session.clone();
+        for attached in attached {
+            match attached {
+                Attached::Slot { .. } | Attached::Part { .. } => {
+                    with.extend(held.next().map(With::Capability));
+                }
+                Attached::Export { export } => {
+                    let export = Export::new(Arc::downgrade(self), (event, *export), &session);
+                    let what = What::Export(Arc::new(export));
+                    with.push(With::Capability(Capability { tenant: self.code.tenant, what }));
+                }
+                Attached::Body(body @ (Body::Stream { .. } | Body::Passed { .. })) => {
+                    with.push(With::Body(self.call_body(table, event, body)?.0));
+                }
+                Attached::Body(_) => return Err(Violation::Order("a body that is no stream")),
+            }
+        }
+        Ok(())
+    }
+
     /// The isolate does not want something any more that it was handed.
     pub(super) fn hear_release(&self, slot: u32) {
         let mut table = self.table();
@@ -209,6 +306,19 @@ impl Line {
         drop(table);
         drop(held);
     }
+}
+
+impl With {
+    fn capability(&self) -> Option<Capability> {
+        match self {
+            Self::Capability(capability) => Some(capability.clone()),
+            Self::Body(_) => None,
+        }
+    }
+}
+
+fn is_slot(attached: &&Attached<'_>) -> bool {
+    matches!(attached, Attached::Slot { .. } | Attached::Part { .. })
 }
 
 fn too_many() -> Refused {

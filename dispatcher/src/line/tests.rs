@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdStream;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bindery_logic::blame::Blame;
@@ -14,6 +14,7 @@ use bindery_wire::frame::{
 use bindery_wire::frame::{CHUNK_BYTES_MAX, WINDOW_BYTES};
 use bindery_wire::limits::{self, QUEUED_EVENT_COUNT_MAX};
 use bindery_wire::log::Spent;
+use bindery_wire::rpc::Invocation;
 use bindery_wire::value::Handed;
 use bindery_wire::{IsolateNumber, Manifest, Outcome, TenantId, VersionId, codec, manifest};
 use bytes::Bytes;
@@ -82,6 +83,9 @@ fn describe(down: &Down<'_>) -> String {
         Down::Event(WireEvent { event, kind: EventKind::Fetch(request), .. }) => {
             format!("event {event} {} {} {:?}", request.method, request.url, request.body)
         }
+        Down::Event(WireEvent { event, kind: EventKind::Rpc(invocation), entrypoint, .. }) => {
+            format!("event {event} {entrypoint:?} {}", describe_invocation(invocation))
+        }
         Down::Event(WireEvent { event, kind, .. }) => {
             format!("event {event} {}", kind.handler().as_str())
         }
@@ -100,10 +104,27 @@ fn describe(down: &Down<'_>) -> String {
         Down::Reply(WireReply { call, result: Err(refusal), .. }) => {
             format!("refusal {call} {}", refusal.message)
         }
+        Down::Reply(WireReply { call, result: Ok(Answer::Rpc(result)), handed }) => {
+            let handed: String = handed.iter().map(describe_handed).collect();
+            format!("result {call} {:?} {:?}{handed}", result.how, result.value)
+        }
+        Down::Invoke { event, invocation } => {
+            format!("invoke {event} {}", describe_invocation(invocation))
+        }
+        Down::Released { event, export } => format!("released {event} {export}"),
+        Down::Finished { event, invocation } => format!("finished {event} {invocation}"),
+        Down::Broken { slot, message } => format!("broken {slot} {message}"),
         Down::Unwanted { body } => format!("unwanted {body}"),
         Down::Stop => "stop".into(),
         Down::Start(_) => "start".into(),
     }
+}
+
+fn describe_invocation(invocation: &Invocation<'_>) -> String {
+    let Invocation { invocation, target, path, calls, handed, .. } = invocation;
+    let handed: String = handed.iter().map(describe_handed).collect();
+    let calls = if *calls { "()" } else { "" };
+    format!("{invocation} {target:?} {}{calls}{handed}", path.join("."))
 }
 
 fn describe_handed(handed: &Handed<'_>) -> String {
@@ -114,15 +135,31 @@ fn describe_handed(handed: &Handed<'_>) -> String {
 }
 
 /// Where calls go in these tests: the test answers requests, and bindings answer what they hear.
-struct Street(mpsc::UnboundedSender<(Call, Answering)>);
+struct Street {
+    calls: mpsc::UnboundedSender<(Call, Answering)>,
+    services: Arc<OnceLock<Arc<Line>>>,
+}
 
 pub(super) type Answering = oneshot::Sender<Result<Fetched, Refused>>;
 
 impl Outside for Street {
     fn fetch(&self, call: Call) -> BoxFuture<'static, Result<Fetched, Refused>> {
         let (answering, answer) = oneshot::channel();
-        let _ = self.0.send((call, answering));
+        let _ = self.calls.send((call, answering));
         Box::pin(async move { answer.await.expect("the test answers") })
+    }
+
+    fn room(
+        &self,
+        _caller: Arc<Code>,
+        _service: Arc<crate::rpc::Service>,
+        _hops: u32,
+    ) -> BoxFuture<'static, Result<Permit, Refused>> {
+        let line = self.services.get().cloned();
+        Box::pin(async move {
+            let line = line.ok_or(Refused::failed("no services here"))?;
+            line.permit().await.map_err(|_| Refused::failed("no room"))
+        })
     }
 
     fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<super::Answer, Refused>> {
@@ -148,17 +185,24 @@ pub(super) struct Setup {
     clock: Clock,
     tail: Tail,
     kept: Arc<Mutex<Vec<String>>>,
+    /// Where services run, once that is said.
+    pub(super) services: Arc<OnceLock<Arc<Line>>>,
     pub(super) calls: mpsc::UnboundedReceiver<(Call, Answering)>,
     pub(super) io: JoinHandle<End>,
 }
 
 fn code() -> Arc<Code> {
     let kv = manifest::Binding::KvNamespace { namespace: "notes".into() };
+    let service = manifest::Binding::Service {
+        service: "callee".into(),
+        entrypoint: Some("E".into()),
+        props: None,
+    };
     let manifest = Manifest {
         format: manifest::FORMAT,
         main_module: "a.js".into(),
         modules: Default::default(),
-        bindings: [("KV".into(), kv)].into(),
+        bindings: [("KV".into(), kv), ("SERVICE".into(), service)].into(),
         compat: manifest::Compat { date: "2026-08-01".into(), flags: vec![] },
         limits: limits::Lower::default(),
         outbound: manifest::Outbound::Public,
@@ -197,10 +241,11 @@ pub(super) async fn started() -> Setup {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = kept.clone();
     let (street, calls) = mpsc::unbounded_channel();
+    let services = Arc::new(OnceLock::new());
     let host = Host {
         tasks: Tasks::new(Handle::current()),
         clock: clock.clone(),
-        outside: Arc::new(Street(street)),
+        outside: Arc::new(Street { calls: street, services: services.clone() }),
         keep: Arc::new(move |_, name, made| {
             keep.lock().expect("no panic").push(format!("{name} {}", made.len()));
         }),
@@ -216,7 +261,7 @@ pub(super) async fn started() -> Setup {
     let mut peer = Peer { socket: theirs, read: Vec::new() };
     peer.say(&Up::Started(Started { cpu_us: 1, entrypoints: vec![], warnings: vec![] }));
     assert!(matches!(begin.await, Ok(Begin::Started(_))));
-    Setup { line, peer: Some(peer), clock, tail, kept, calls, io }
+    Setup { line, peer: Some(peer), clock, tail, kept, services, calls, io }
 }
 
 impl Setup {

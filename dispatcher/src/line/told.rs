@@ -165,6 +165,7 @@ pub(super) fn handled(kind: &EventKind<'_>) -> Value {
         EventKind::Queue(batch) => {
             json!({ "queue": batch.queue, "batchSize": batch.messages.len() })
         }
+        EventKind::Rpc(invocation) => json!({ "rpcMethod": invocation.path.join(".") }),
         EventKind::Fetch(_) | EventKind::Tail { .. } => json!({ "consumedEvents": [] }),
     }
 }

@@ -58,7 +58,7 @@ impl Attached {
         let mut attached = attached.into_iter();
         let mut service = || match attached.next()?.what {
             What::Service(service) => Some(service),
-            What::Binding { .. } => None,
+            What::Binding { .. } | What::Export(_) => None,
         };
         let turn = match index.named {
             true => {
@@ -95,6 +95,7 @@ fn outlives(held: &[Capability]) -> Result<(), Refused> {
     let ends = |held: &Capability| match &held.what {
         What::Service(service) => is_of_event(service),
         What::Binding { .. } => false,
+        What::Export(_) => true,
     };
     if held.iter().any(ends) { Err(Refused::wrong(NOT_TRANSFERRED)) } else { Ok(()) }
 }

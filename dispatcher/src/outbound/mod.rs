@@ -23,7 +23,7 @@ use crate::binding::{Bindings, Operations};
 use crate::code::Code;
 use crate::egress::Egress;
 use crate::event::Events;
-use crate::line::{Answer, Ask, Call, Cut, Fetched, Item, Outside, Refused, Upload};
+use crate::line::{Answer, Ask, Call, Cut, Fetched, Item, Outside, Permit, Refused, Upload};
 use crate::placement::Placement;
 use crate::registry::Registry;
 use crate::rpc::{Props, Service, Target};
@@ -107,6 +107,16 @@ impl Outside for Outbound {
                 tail::tell(&workers, &code, service, &item.text).await;
             }
         });
+    }
+
+    fn room(
+        &self,
+        caller: Arc<Code>,
+        service: Arc<Service>,
+        hops: u32,
+    ) -> BoxFuture<'static, Result<Permit, Refused>> {
+        let workers = self.workers();
+        Box::pin(async move { worker::room(&*workers?, &caller, &service, hops).await })
     }
 
     fn ask(&self, ask: Ask) -> BoxFuture<'static, Result<Answer, Refused>> {

@@ -17,7 +17,7 @@ use super::encoded::unread;
 use super::{ONE_TIME_BODY, Workers, refused, wrong};
 use crate::code::Code;
 use crate::line::{
-    self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, NotTaken, Refused, Reply,
+    self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, NotTaken, Permit, Refused, Reply,
     ReplyBody, RequestBody, Upload,
 };
 use crate::loader;
@@ -39,13 +39,7 @@ pub(super) async fn fetch(
     call: Call,
     service: &Service,
 ) -> Result<Fetched, Refused> {
-    if call.hops >= HOP_COUNT_MAX {
-        return Err(refused(format!(
-            "Subrequest depth limit exceeded. This request recursed through Workers too many \
-             times: {HOP_COUNT_MAX} is the limit. This can happen e.g. if you have a Worker that \
-             calls other Workers recursively."
-        )));
-    }
+    check_hops(call.hops)?;
     let code = find(workers, &call.code, service).await?;
     let mut run = Run { workers, code, service, request: Request::new(&call)? };
     let limits = &call.code.limits;
@@ -76,6 +70,38 @@ pub(super) async fn fetch(
     }
 }
 
+/// Room for one more event in an isolate of a service. Cancel-safe.
+pub(super) async fn room(
+    workers: &Workers,
+    caller: &Code,
+    service: &Service,
+    hops: u32,
+) -> Result<Permit, Refused> {
+    check_hops(hops)?;
+    let code = find(workers, caller, service).await?;
+    for _ in 0..MOVE_COUNT_MAX {
+        let line = workers.placement.line(&code, &workers.tasks).await;
+        let line = line.map_err(|failed| not_started(&code, &failed))?;
+        match line.permit().await {
+            Ok(permit) => return Ok(permit),
+            Err(NotTaken::Closed) => {}
+            Err(NotTaken::Full | NotTaken::TooLarge) => break,
+        }
+    }
+    Err(overloaded(&code))
+}
+
+fn check_hops(hops: u32) -> Result<(), Refused> {
+    if hops < HOP_COUNT_MAX {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "Subrequest depth limit exceeded. This request recursed through Workers too many times: \
+         {HOP_COUNT_MAX} is the limit. This can happen e.g. if you have a Worker that calls other \
+         Workers recursively."
+    )))
+}
+
 /// The same body once more, if it was not a stream.
 fn copy(body: &RequestBody) -> Option<RequestBody> {
     match body {
@@ -100,10 +126,12 @@ pub(super) async fn find(
 ) -> Result<Arc<Code>, Refused> {
     let name = match &service.target {
         Target::Named(name) => name,
+        Target::Code(code) if code.tenant == caller.tenant => return Ok(code.clone()),
+        Target::Code(_) => return Err(refused(ANOTHERS)),
         Target::Provided(provider) => {
             let code = provider.code().await?;
             let is_own = code.tenant == caller.tenant;
-            return if is_own { Ok(code) } else { Err(refused("The worker is another tenant's.")) };
+            return if is_own { Ok(code) } else { Err(refused(ANOTHERS)) };
         }
     };
     let missing = || refused(format!("The worker `{name}` does not exist."));
@@ -119,6 +147,8 @@ pub(super) async fn find(
         }
     }
 }
+
+const ANOTHERS: &str = "The worker is another tenant's.";
 
 /// The request as the called worker sees it.
 struct Request {
@@ -229,14 +259,14 @@ impl Run<'_> {
                 }
             }
         }
-        Err(self.overloaded())
+        Err(overloaded(&self.code))
     }
 
     /// Gives the event to an isolate that takes it.
     async fn begin(&self, mut body: RequestBody) -> Result<Begun, Refused> {
         for _ in 0..MOVE_COUNT_MAX {
             let line = self.workers.placement.line(&self.code, &self.workers.tasks).await;
-            let line = line.map_err(|failed| self.not_started(&failed))?;
+            let line = line.map_err(|failed| not_started(&self.code, &failed))?;
             if let Some(name) = self.service.entrypoint.as_deref()
                 && line.exports(name) == Some(false)
             {
@@ -258,36 +288,34 @@ impl Run<'_> {
                 Err((NotTaken::Closed | NotTaken::Full, back)) => body = back,
             }
         }
-        Err(self.overloaded())
-    }
-
-    fn overloaded(&self) -> Refused {
-        refused(format!(
-            "There is no capacity for the worker `{}` now; try again.",
-            self.code.worker
-        ))
+        Err(overloaded(&self.code))
     }
 
     fn ended(&self, outcome: Outcome) -> Refused {
-        let worker = &self.code.worker;
-        refused(format!("The worker `{worker}` ended without a response: {outcome}."))
+        ended(&self.code, outcome)
     }
+}
 
-    fn not_started(&self, failed: &Failed) -> Refused {
-        match failed {
-            Failed::Overloaded { .. } => self.overloaded(),
-            Failed::Refused(_, exception) if self.code.instance != 0 => {
-                let Exception { name, message, .. } = exception;
-                loader::not_started(&format!("{name}: {message}"))
-            }
-            Failed::Refused(..) => {
-                refused(format!("The worker `{}` does not start.", self.code.worker))
-            }
-            Failed::Lost(_) => self.ended(Outcome::Lost),
-            Failed::Host(error) => {
-                tracing::error!(error, "a worker was not started for a call");
-                refused("The server failed to start the worker.")
-            }
+fn overloaded(code: &Code) -> Refused {
+    refused(format!("There is no capacity for the worker `{}` now; try again.", code.worker))
+}
+
+fn ended(code: &Code, outcome: Outcome) -> Refused {
+    refused(format!("The worker `{}` ended without a response: {outcome}.", code.worker))
+}
+
+fn not_started(code: &Code, failed: &Failed) -> Refused {
+    match failed {
+        Failed::Overloaded { .. } => overloaded(code),
+        Failed::Refused(_, exception) if code.instance != 0 => {
+            let Exception { name, message, .. } = exception;
+            loader::not_started(&format!("{name}: {message}"))
+        }
+        Failed::Refused(..) => refused(format!("The worker `{}` does not start.", code.worker)),
+        Failed::Lost(_) => ended(code, Outcome::Lost),
+        Failed::Host(error) => {
+            tracing::error!(error, "a worker was not started for a call");
+            refused("The server failed to start the worker.")
         }
     }
 }

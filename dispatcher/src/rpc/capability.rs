@@ -12,7 +12,7 @@ use bindery_wire::name::check_resource;
 use bindery_wire::value::Rights;
 use futures_util::future::BoxFuture;
 
-use super::Value;
+use super::{Export, Value};
 use crate::code::{Code, Slot};
 use crate::line::Refused;
 
@@ -37,6 +37,8 @@ pub enum What {
     },
     /// An export of a worker.
     Service(Arc<Service>),
+    /// Something that an event has handed over: it lasts for as long as the event.
+    Export(Arc<Export>),
 }
 
 /// An export of a worker, as somebody sees it.
@@ -57,6 +59,8 @@ pub struct Service {
 pub enum Target {
     /// The tenant's worker of that name, looked up at each call.
     Named(Box<str>),
+    /// This very code.
+    Code(Arc<Code>),
     /// What somebody says at each call.
     Provided(Arc<dyn Provide>),
 }
@@ -83,6 +87,7 @@ impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Named(name) => f.debug_tuple("Named").field(name).finish(),
+            Self::Code(code) => f.debug_tuple("Code").field(&code.version).finish(),
             Self::Provided(_) => f.write_str("Provided"),
         }
     }
@@ -106,7 +111,7 @@ impl Capability {
                 Props::Value(value) => value.depth(),
                 Props::None | Props::Json(_) => 0,
             },
-            What::Binding { .. } => 0,
+            What::Binding { .. } | What::Export(_) => 0,
         }
     }
 
@@ -115,6 +120,7 @@ impl Capability {
         match &self.what {
             What::Binding { binding, .. } => binding.kind(),
             What::Service(_) => Some(Kind::Service),
+            What::Export(_) => Some(Kind::Stub),
         }
     }
 
@@ -131,6 +137,11 @@ impl Capability {
         Some(Self { what: What::Binding { binding, rights }, ..self })
     }
 
+    /// Whether it may outlive the event that hands it over.
+    pub fn lasts(&self) -> bool {
+        !matches!(self.what, What::Export(_))
+    }
+
     /// The same with no more than these rights. `None` if none would be left, or if it has none
     /// that could be taken away.
     pub fn with(self, rights: Rights) -> Option<Self> {
@@ -139,7 +150,7 @@ impl Capability {
                 What::Binding { binding, rights: has.and(rights)? }
             }
             what if rights.is_all() => what,
-            What::Service(_) => return None,
+            What::Service(_) | What::Export(_) => return None,
         };
         Some(Self { what, ..self })
     }
@@ -170,7 +181,7 @@ mod tests {
     fn rights(capability: &Capability) -> Rights {
         match capability.what {
             What::Binding { rights, .. } => rights,
-            What::Service(_) => panic!("not a binding"),
+            What::Service(_) | What::Export(_) => panic!("not a binding"),
         }
     }
 

@@ -18,6 +18,7 @@ impl Capability {
         Some(match &self.what {
             What::Binding { binding, rights } => Held::Binding((**binding).clone(), *rights),
             What::Service(service) => Held::Service(service.kept(contents)?),
+            What::Export(_) => return None,
         })
     }
 

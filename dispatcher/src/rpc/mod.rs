@@ -6,9 +6,12 @@
 //! its tenant. What it stands for is read from here at each use.
 
 mod capability;
+mod export;
 mod kept;
 mod value;
 
 pub use capability::{Capability, Props, Provide, Service, Target, What};
+pub use export::Export;
+pub(crate) use export::{Session, why};
 pub use kept::Contents;
 pub use value::Value;

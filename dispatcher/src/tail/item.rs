@@ -69,6 +69,9 @@ pub enum Kind {
         /// The queue that messages come from.
         #[serde(skip_serializing_if = "Option::is_none")]
         queue: Option<String>,
+        /// The method that another worker called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rpc_method: Option<String>,
         /// The status of the worker's answer, if it gave one.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u16>,

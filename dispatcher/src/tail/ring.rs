@@ -252,6 +252,7 @@ fn outcome(spent: &Spent, about: &About) -> Kind {
         path: of(Handler::Fetch),
         cron: of(Handler::Scheduled),
         queue: of(Handler::Queue),
+        rpc_method: of(Handler::Rpc),
         status: (about.status != 0).then_some(about.status),
     }
 }

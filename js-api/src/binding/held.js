@@ -37,5 +37,7 @@ export function madeBy(kinds) {
 export function bind(kind, slot) {
   const make = makers[kind];
   if (make === undefined) throw new Error(`bindings of kind ${kind} are not supported yet`);
-  return hold(make(slot), kind, slot);
+  const object = make(slot);
+  // A stub is disposed of, and knows by itself whether it still holds something.
+  return kind === "stub" ? object : hold(object, kind, slot);
 }

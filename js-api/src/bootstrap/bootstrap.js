@@ -15,7 +15,9 @@ import { fetch } from "ext:bindery/fetch.js";
 import { Headers } from "ext:bindery/http/headers.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:bindery/http/identity_stream.js";
 import { FormData } from "ext:bindery/http/form_data.js";
-import { Fetcher } from "ext:bindery/rpc/fetcher.js";
+import "ext:bindery/rpc/bodies.js";
+import { rpcFinished, rpcReleased } from "ext:bindery/rpc/exports.js";
+import { slotBroken } from "ext:bindery/rpc/stub.js";
 import { bodyCredit, bodyOver } from "ext:bindery/http/pump.js";
 import { Request } from "ext:bindery/http/request.js";
 import { Response } from "ext:bindery/http/response.js";
@@ -82,7 +84,6 @@ const CLASSES = {
   Event: events.Event,
   EventTarget: events.EventTarget,
   ExecutionContext: event.ExecutionContext,
-  Fetcher,
   File: file.File,
   FixedLengthStream,
   FormData,
@@ -219,5 +220,10 @@ globalThis.__bindery = [
   event.describeForHost,
   event.handlerEvent,
   bind,
+  event.rpcEvent,
+  event.rpcInvoke,
+  rpcReleased,
+  rpcFinished,
+  slotBroken,
   { ...workers },
 ];

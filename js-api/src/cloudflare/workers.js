@@ -1,9 +1,29 @@
 // The module `cloudflare:workers`, as tenants import it.
 
 import { currentEvent, GLOBAL_SCOPE } from "ext:bindery/door.js";
-import { currentEnv, withEnv, WorkerEntrypoint } from "ext:bindery/event.js";
+import {
+  currentEnv,
+  currentExports,
+  withEnv,
+  withEnvAndExports,
+  withExports,
+  WorkerEntrypoint,
+} from "ext:bindery/event.js";
+import { Fetcher as ServiceStub } from "ext:bindery/rpc/fetcher.js";
+import { RpcTarget } from "ext:bindery/rpc/resolve.js";
+import { RpcPromise, RpcProperty, RpcStub } from "ext:bindery/rpc/stub.js";
 
-export { withEnv, WorkerEntrypoint };
+export {
+  RpcPromise,
+  RpcProperty,
+  RpcStub,
+  RpcTarget,
+  ServiceStub,
+  withEnv,
+  withEnvAndExports,
+  withExports,
+  WorkerEntrypoint,
+};
 
 /** The isolate's `env`, readable in global scope too. */
 export const env = new Proxy(Object.create(null), {
@@ -15,6 +35,19 @@ export const env = new Proxy(Object.create(null), {
   getOwnPropertyDescriptor(_, name) {
     const found = Reflect.getOwnPropertyDescriptor(currentEnv(), name);
     return found && { ...found, configurable: true };
+  },
+});
+
+/** The worker's own exports, readable in global scope too. */
+export const exports = new Proxy(Object.create(null), {
+  get: (_, name) => currentExports()[name],
+  set: () => false,
+  has: (_, name) => name in currentExports(),
+  deleteProperty: () => false,
+  ownKeys: () => Reflect.ownKeys(currentExports()),
+  getOwnPropertyDescriptor(_, name) {
+    if (!Object.hasOwn(currentExports(), name)) return undefined;
+    return { value: currentExports()[name], enumerable: true, configurable: true };
   },
 });
 
@@ -36,5 +69,4 @@ function later(name) {
 
 export const DurableObject = later("DurableObject");
 export const WorkflowEntrypoint = later("WorkflowEntrypoint");
-export const RpcTarget = later("RpcTarget");
-export const RpcStub = later("RpcStub");
+

@@ -13,18 +13,30 @@ const { add, remove } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
 // A worker may take them off the global object.
 const { Error, Map, Promise, Set, TypeError } = globalThis;
 
-/** Calls of one event that have no answer yet. */
+/** Calls of one event that have no answer yet: of `fetch` and of bindings, and of methods. */
 const CALL_COUNT_MAX = 6;
+const METHOD_COUNT_MAX = 1_000;
 
 // Calls that are out, by number.
 const calls = new Map();
 let last = 0;
 
-/** What an event has under way. */
-class EventCalls {
+/** Calls that wait for each other. */
+class Lane {
   out = 0;
   /** Calls that wait for their turn. */
   waiting = [];
+  max;
+
+  constructor(max) {
+    this.max = max;
+  }
+}
+
+/** What an event has under way. */
+class EventCalls {
+  host = new Lane(CALL_COUNT_MAX);
+  methods = new Lane(METHOD_COUNT_MAX);
   /** Calls and responses that listen to a signal. */
   bound = new Set();
 }
@@ -39,6 +51,7 @@ export class Call {
   stream = null;
   #event;
   #own;
+  #lane;
   #context = getAsyncContext();
   #signal;
   #resolve;
@@ -47,16 +60,18 @@ export class Call {
   #body = 0;
   #settled = false;
 
-  constructor(event, signal = null) {
+  constructor(event, signal = null, lane = "host") {
     this.#event = event;
     this.#own = event.calls ??= new EventCalls();
+    this.#lane = this.#own[lane];
     this.#signal = signal;
   }
 
   /** Sends it, or has it wait for its turn. Resolves with the answer. */
   start() {
     const signal = this.#signal;
-    const { waiting, out, bound } = this.#own;
+    const { bound } = this.#own;
+    const { waiting, out, max } = this.#lane;
     if (signal !== null) {
       this.abort = () => this.#abort(signal.reason);
       signal[add](this.abort);
@@ -65,7 +80,7 @@ export class Call {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      if (out < CALL_COUNT_MAX) this.#send();
+      if (out < max) this.#send();
       else waiting.push(this);
     });
   }
@@ -101,7 +116,7 @@ export class Call {
     }
     this.#id = id;
     calls.set(id, this);
-    this.#own.out++;
+    this.#lane.out++;
     if (number === 0) return;
     // The answer may be over before the body is.
     this.#body = number;
@@ -123,7 +138,7 @@ export class Call {
       op_door_abort(this.#id);
       this.#out();
     } else {
-      const { waiting } = this.#own;
+      const { waiting } = this.#lane;
       waiting.splice(waiting.indexOf(this), 1);
     }
     if (this.#body !== 0) stopBody(this.#body, reason);
@@ -133,18 +148,21 @@ export class Call {
   /** It is out no more: the next may go. */
   #out() {
     calls.delete(this.#id);
-    const own = this.#own;
-    own.out--;
-    while (own.waiting.length > 0 && own.out < CALL_COUNT_MAX) own.waiting.shift().#send();
+    const lane = this.#lane;
+    lane.out--;
+    while (lane.waiting.length > 0 && lane.out < lane.max) lane.waiting.shift().#send();
   }
 
   /** From the host: what came of it. */
   reply(parts) {
     this.#settled = true;
     this.unbind();
-    const answer = this.answered(...parts);
     setAsyncContext(this.#context);
-    this.#resolve(answer);
+    try {
+      this.#resolve(this.answered(...parts));
+    } catch (error) {
+      this.#reject(error);
+    }
     this.#out();
   }
 
@@ -174,9 +192,9 @@ export function dropCalls(event) {
   const own = event.calls;
   if (own === null) return;
   event.calls = null;
-  own.waiting.length = 0;
+  own.host.waiting.length = own.methods.waiting.length = 0;
   for (const bound of [...own.bound]) bound.unbind();
-  if (own.out === 0) return;
+  if (own.host.out === 0 && own.methods.out === 0) return;
   for (const [id, call] of calls) {
     if (call.isOf(event)) calls.delete(id);
   }

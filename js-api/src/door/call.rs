@@ -69,8 +69,17 @@ impl Door {
         Ok(())
     }
 
-    fn take_attached(&mut self) -> Vec<Attached<'static>> {
+    /// What goes with what is said now.
+    pub(crate) fn take_attached(&mut self) -> Vec<Attached<'static>> {
         std::mem::take(&mut self.attached)
+    }
+
+    /// An event hands over what is its own.
+    pub(crate) fn exported(&mut self, event: u32, attached: &[Attached<'_>]) {
+        let own = attached.iter().filter(|one| matches!(one, Attached::Export { .. })).count();
+        if let Some(state) = self.events.get_mut(&event) {
+            state.exports = state.exports.saturating_add(u32::try_from(own).unwrap_or(u32::MAX));
+        }
     }
 
     fn call_with_bytes(&mut self, call: Call<'_>, bytes: Vec<u8>) -> Result<u32, Error> {
@@ -91,6 +100,7 @@ impl Door {
     fn call<'a>(&mut self, call: Call<'a>, body: Body<'a>) -> Result<(), Error> {
         self.check_runs(call.event)?;
         self.calls.insert(call.call, call.event);
+        self.exported(call.event, &call.attached);
         let operation = call.operation.with_body(body);
         self.send(&Up::Call(Call { operation, ..call }));
         Ok(())
@@ -125,6 +135,7 @@ pub fn op_door_ask<'s>(
 /// Ways in which something goes with a value; the numbers are `value.js`'s.
 mod how {
     pub(super) const SLOT: u32 = 0;
+    pub(super) const EXPORT: u32 = 1;
 }
 
 /// Has something go with the call that is made next.
@@ -137,6 +148,7 @@ pub fn op_door_attach(
 ) -> Result<(), Error> {
     let attached = match how {
         how::SLOT => Attached::Slot { slot: number, rights: rights(detail) },
+        how::EXPORT => Attached::Export { export: number },
         _ => return Err(Error::NoBody),
     };
     state.borrow::<Shared>().open()?.attach(attached)
@@ -152,6 +164,30 @@ pub fn op_door_attach_part(
 ) -> Result<(), Error> {
     let attached = Attached::Part { slot, name: name.into(), rights: rights(detail) };
     state.borrow::<Shared>().open()?.attach(attached)
+}
+
+/// Has a body go with the call that is made next: one that was received, by its number, or one that
+/// is written in chunks. Returns its number.
+#[op2(fast)]
+#[smi]
+pub fn op_door_attach_body(
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[smi] kind: u32,
+    #[smi] body: u32,
+    #[number] length: i64,
+) -> Result<u32, Error> {
+    let mut door = state.borrow::<Shared>().open()?;
+    door.check_runs(event)?;
+    if kind == kind::PASSED {
+        door.pass(event, body)?;
+        door.attach(Attached::Body(Body::Passed { body }))?;
+        return Ok(body);
+    }
+    let body = door.begin_body(event, Source::Script);
+    let length = u64::try_from(length).ok();
+    door.attach(Attached::Body(Body::Stream { body, length }))?;
+    Ok(body)
 }
 
 /// What a receiver may do; the numbers are `held.js`'s.

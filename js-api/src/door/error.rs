@@ -74,6 +74,13 @@ pub enum Error {
         /// Its length.
         got: usize,
     },
+    /// A path of names longer than allowed, or no path.
+    #[class(type)]
+    #[error(
+        "too many names in a chain of properties; the limit is {max}",
+        max = bindery_wire::rpc::PATH_COUNT_MAX
+    )]
+    Path,
     /// More stubs, bindings and streams in one value than allowed.
     #[class(range)]
     #[error(

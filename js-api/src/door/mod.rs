@@ -26,6 +26,7 @@ mod timers;
 pub use body::{DownBody, Source, UpBody};
 pub use error::Error;
 pub use log::{MODULE_ROOT, clip, own_frames};
+pub(crate) use ops::bytes_of;
 pub use timers::Timers;
 
 use log::Logged;
@@ -110,6 +111,8 @@ pub struct Event {
     pub threw: bool,
     /// What its handler has decided so far, if it is an event that is decided on.
     pub decision: Option<Decision>,
+    /// What it has handed over and others hold.
+    pub exports: u32,
     logged: Logged,
 }
 
@@ -156,6 +159,7 @@ impl Door {
             ended: None,
             threw: false,
             decision: None,
+            exports: 0,
             logged: Logged::default(),
         };
         self.events.insert(event, state);
@@ -179,6 +183,7 @@ impl Door {
     pub fn waits(&self) -> bool {
         !self.timers.is_empty()
             || !self.calls.is_empty()
+            || self.is_held()
             || self.down.values().any(|body| body.credit > 0)
             || self.up.values().any(UpBody::waits)
     }

@@ -10,6 +10,9 @@ import { Response, responseParts } from "ext:bindery/http/response.js";
 import { QueueController } from "ext:bindery/queue.js";
 import { ScheduledController } from "ext:bindery/scheduled.js";
 import { describe } from "ext:bindery/stray.js";
+import { dropServed, serve, servedBy } from "ext:bindery/rpc/exports.js";
+import { loopbacks } from "ext:bindery/rpc/loopback.js";
+import { handlerArguments, invoke } from "ext:bindery/rpc/serve.js";
 import { deserialize, handedFrom } from "ext:bindery/rpc/value.js";
 import { traceItems } from "ext:bindery/trace.js";
 
@@ -40,6 +43,8 @@ class HostEvent {
   timers = new Set();
   /** What its calls have under way, once there was one. */
   calls = null;
+  /** What others may do in it, once it has handed something over. */
+  served = null;
   #promises = 0;
   #answered = false;
   #body = 0;
@@ -131,6 +136,7 @@ class HostEvent {
     }
     this.#answered = true;
     if (this.#body !== 0) stopBody(this.#body, error);
+    this.served?.cancel();
     this.#endIfIdle();
   }
 
@@ -199,8 +205,9 @@ class ExecutionContext {
     throw reason;
   }
 
+  /** The worker's own exports, to be called. */
   get exports() {
-    throw new Error("ctx.exports is not supported yet");
+    return currentExports();
   }
 }
 Object.defineProperty(ExecutionContext.prototype, Symbol.toStringTag, {
@@ -224,10 +231,25 @@ export function currentEnv() {
   return getAsyncContext()?.env ?? env;
 }
 
+let ownExports = null;
+
+/** The worker's own exports, or what `withExports` put in their place for the running code. */
+export function currentExports() {
+  return getAsyncContext()?.exports ?? (ownExports ??= loopbacks([...handlers.keys()]));
+}
+
 /** Runs a function, and what follows from it, with something else in the place of `env`. */
-export function withEnv(other, run) {
+export const withEnv = (env, run) => inPlace({ env }, run);
+
+/** The same with something else in the place of the worker's own exports. */
+export const withExports = (exports, run) => inPlace({ exports }, run);
+
+/** Both. */
+export const withEnvAndExports = (env, exports, run) => inPlace({ env, exports }, run);
+
+function inPlace(other, run) {
   const context = getAsyncContext();
-  setAsyncContext({ __proto__: null, event: context?.event, env: other });
+  setAsyncContext({ __proto__: null, ...context, ...other });
   try {
     return run();
   } finally {
@@ -250,11 +272,20 @@ function entrypoint(name, value) {
         if (typeof instance[handler] !== "function") throw missingHandler(handler);
         return instance[handler](argument, env, ctx);
       },
+      open: (ctx) => ({ target: new value(ctx, env), isInstance: true }),
     };
   }
   if (typeof value === "object" && value !== null) {
     const has = (handler) => typeof value[handler] === "function";
-    return { has, run: (handler, argument, ctx) => value[handler](argument, env, ctx) };
+    return {
+      has,
+      run: (handler, argument, ctx) => value[handler](argument, env, ctx),
+      open: (ctx) => ({
+        target: value,
+        isInstance: false,
+        extra: (args, path) => handlerArguments(args, path, env, ctx),
+      }),
+    };
   }
   throw new TypeError(
     `Incorrect type for map entry '${name}': the provided value is not of type 'function or ` +
@@ -282,6 +313,7 @@ export function prepare(bindings, more) {
 
 /** Takes the exports of the main module: called by the host, once they are there. */
 export function start(namespace) {
+  ownExports = null;
   const list = [];
   for (const name of Object.keys(namespace)) {
     const found = entrypoint(name, namespace[name]);
@@ -355,6 +387,30 @@ export function handlerEvent(id, entry, props, handler, ...told) {
   }
 }
 
+/** Another worker calls a method: called by the host. */
+export function rpcEvent(id, entry, props, ...invocation) {
+  const event = new HostEvent(id);
+  events.set(id, event);
+  enterEvent(event);
+  let opened;
+  serve(event, true).entrypoint = () => {
+    const name = entry ?? "default";
+    const target = handlers.get(name);
+    if (target === undefined) throw new Error(`Worker has no such entrypoint: ${name}`);
+    return opened ??= target.open(new ExecutionContext(event, props));
+  };
+  invoke(event, ...invocation);
+}
+
+/** Somebody calls something that an event has handed over, or its entrypoint again: by the host. */
+export function rpcInvoke(id, ...invocation) {
+  const event = events.get(id);
+  if (event === undefined) return;
+  enterEvent(event);
+  servedBy(event);
+  invoke(event, ...invocation);
+}
+
 function missingHandler(handler) {
   return new Error(`Handler does not export a ${handler}() function.`);
 }
@@ -387,6 +443,7 @@ function forget(event) {
   dropTimers(event);
   dropBodies(event);
   dropCalls(event);
+  dropServed(event);
 }
 
 /** An error's parts, for the host. */

@@ -78,6 +78,13 @@ class Under extends (function (stream) {
 }
 const { kind: kindUnder, data: dataUnder } = Under;
 
+/** A stream over a body of this kind: unread, it is passed on as what is under it. */
+export function streamUnder(kind, data) {
+  const stream = streamOver(kind, data);
+  new Under(stream, kind, data);
+  return stream;
+}
+
 /** Says how many bytes a stream will have. */
 export function setLength(stream, length) {
   new Under(stream, STREAM, length);

@@ -97,6 +97,7 @@ function checkInit(init) {
 const NOTHING = { __proto__: null };
 
 let create;
+let manual;
 let abort;
 let isRequest;
 let parts;
@@ -130,6 +131,7 @@ export class Request extends Body {
       if (cf !== "") request.#cf = cf;
       return request;
     };
+    manual = (request) => request.#redirect = "manual";
     parts = (request) => request.#give();
     lookUp = (request) => request.#found();
     isRequest = (value) => typeof value === "object" && value !== null && #url in value;
@@ -340,6 +342,13 @@ export function requestFromHost(method, url, headers, cf, body, length = -1) {
   if (body === null || body === undefined) return create(method, url, headers, cf, NONE, null);
   if (typeof body !== "number") return create(method, url, headers, cf, BYTES, body);
   return create(method, url, headers, cf, HOST, new HostBody(body, length));
+}
+
+/** A request that another worker sent: `{ method, url, headers, follow }`, and its body. */
+export function requestFromParts({ method, url, headers, follow }, kind, data) {
+  const request = create(method, url, headers, "", kind, data);
+  if (follow !== true) manual(request);
+  return request;
 }
 
 /** Aborts the signal of a request of the host; one that was never read costs nothing. */

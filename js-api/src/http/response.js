@@ -220,7 +220,8 @@ export class Response extends Body {
     }
     const headers = this.#headers;
     const flat = typeof headers === "string" ? headers : flatOf(headers);
-    const out = { status, headers: flat, kind: NONE, body: null, length: -1 };
+    const statusText = this.#statusText;
+    const out = { status, statusText, headers: flat, kind: NONE, body: null, length: -1 };
     out.kind = sendParts(this, out);
     if (out.kind !== NONE && out.kind !== HOST && !this.#encoded) out.headers = unencoded(flat);
     return out;
@@ -338,6 +339,11 @@ export function responseOfBody(head, body) {
   return raw({ kind, data, status, statusText, headers, cf: undefined, fetched });
 }
 
+/** A response that another worker sent: `{ status, statusText, headers }`, and its body. */
+export function responseFromParts({ status, statusText, headers }, kind, data) {
+  return raw({ kind, data, status, statusText, headers, cf: undefined, fetched: null });
+}
+
 /** A response of bytes that came with their URL. */
 export function responseOfBytes(url, type, bytes) {
   const head = { status: 200, statusText: "OK", headers: `content-type\n${type}\n` };
@@ -345,7 +351,7 @@ export function responseOfBytes(url, type, bytes) {
 }
 
 /**
- * Uses a response up for sending it. Returns `{ status, headers, kind, body, length }`: headers are
+ * Uses a response up for sending it. Returns `{ status, statusText, headers, kind, body, length }`: headers are
  * flat, the kind is 0 none, 1 string, 2 bytes, 3 ReadableStream, 4 a body of the host's by number;
  * the length is of the kinds 3 and 4, and -1 if nobody knows. Throws what the worker should see.
  */

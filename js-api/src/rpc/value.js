@@ -7,9 +7,14 @@
 
 import { core } from "ext:core/mod.js";
 import { bind, heldBy } from "ext:bindery/binding/held.js";
+import { HOST } from "ext:bindery/http/body.js";
+import { HostBody } from "ext:bindery/http/host_body.js";
+import { pumpBody } from "ext:bindery/http/pump.js";
+import { servedBy } from "ext:bindery/rpc/exports.js";
+import { attachStub, isCallable, isRemote, isStub } from "ext:bindery/rpc/stub.js";
 
 const { deserialize: readBytes, serialize: writeBytes, hostObjectBrand } = core;
-const { op_door_attach, op_door_attach_part } = core.ops;
+const { op_door_attach, op_door_attach_body, op_door_attach_part } = core.ops;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
 // A worker may change them.
@@ -26,12 +31,13 @@ const {
     keys: keysOf,
     prototype: plainPrototype,
   },
-  Reflect: { apply },
+  Promise,
   Set,
   String,
   Uint8Array,
 } = globalThis;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+const then = uncurry(Promise.prototype.then);
 const mapForEach = uncurry(Map.prototype.forEach);
 const mapGet = uncurry(Map.prototype.get);
 const mapSet = uncurry(Map.prototype.set);
@@ -47,7 +53,10 @@ export const KEPT = 1;
 export const CALLED = 2;
 
 /** Ways in which something goes with a value; the numbers are the op's. */
-const SLOT = 0, PART = 2;
+export const SLOT = 0, EXPORT = 1, PART = 2, BODY = 3;
+
+/** Bytes of a value that is sent. */
+const BYTES_MAX = 32 << 20;
 
 /** The first byte of a value with a table; the engine's own begin with another. */
 const TABLE = 1;
@@ -62,7 +71,8 @@ for (const type of [EvalError, RangeError, ReferenceError, SyntaxError, TypeErro
   ERRORS[type.name] = type;
 }
 
-const cannot = (message) => new DOMException(message, "DataCloneError");
+/** What is thrown for what can not be sent. */
+export const cannot = (message) => new DOMException(message, "DataCloneError");
 
 function unsupported(value) {
   let name = "Object";
@@ -84,9 +94,14 @@ const specials = [];
 export function special(name, kind) {
   specials[specials.length] = { name, ...kind };
   readers[name] = kind.read;
+  wholes[name] = kind.whole;
 }
 
 const readers = { __proto__: null };
+/** What an entry needs as a whole before it can be read. */
+const wholes = { __proto__: null };
+/** What is made of an entry once the value is there. */
+const fillers = { __proto__: null };
 
 const isPlain = (prototype) => prototype === plainPrototype || prototype === null;
 
@@ -213,7 +228,7 @@ class Writer {
       entries[at] = [name, ...write(value, this, at)];
       return stand;
     }
-    throw typeof value === "function" ? cannot(`${value} could not be cloned.`) : unsupported(value);
+    throw unsupported(value);
   }
 
   /** Has the engine write something of an entry's together with the value. */
@@ -243,7 +258,7 @@ const fail = (message) => {
 export function serialize(value, use) {
   if (!needsCopy(value, new Set())) {
     try {
-      return { bytes: writeBytes(value, undefined, fail), attached: [] };
+      return { bytes: sized(writeBytes(value, undefined, fail), use), attached: [] };
     } catch (error) {
       // A proxy looks like what it stands before, but for the engine.
       if (!(error instanceof DOMException)) throw error;
@@ -260,25 +275,45 @@ export function serialize(value, use) {
 function finish(writer, root) {
   const { attached, entries, filled, stands } = writer;
   const body = writeBytes(root, { __proto__: null, hostObjects: stands }, fail);
-  if (entries.length === 0) return { bytes: body, attached };
+  if (entries.length === 0) return { bytes: sized(body, writer.use), attached };
   const table = core.encode(stringify([filled ? 1 : 0, entries]));
   const bytes = new Uint8Array(PREFIX + table.length + body.length);
   bytes[0] = TABLE;
   for (let at = 0; at < 4; at++) bytes[1 + at] = (table.length >>> (8 * at)) & 0xff;
   setBytes(bytes, table, PREFIX);
   setBytes(bytes, body, PREFIX + table.length);
-  return { bytes, attached };
+  return { bytes: sized(bytes, writer.use), attached };
+}
+
+function sized(bytes, use) {
+  if (use !== CALLED || bytes.length <= BYTES_MAX) return bytes;
+  throw new Error(
+    "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value " +
+      `was: ${bytes.length} bytes.`,
+  );
 }
 
 const malformed = () => new Error("internal error: a value can not be read");
 
-/** What goes with a value, as the next call takes it. */
-export function attach(attached) {
+/** What goes with a value, as the next call of the event takes it. */
+export function attach(attached, event) {
   for (let at = 0; at < attached.length; at++) {
     const { how, number, detail, object } = attached[at];
-    if (how === PART) op_door_attach_part(number, detail, heldBy(object).part);
-    else op_door_attach(how, number, detail);
+    if (how === BODY) attachBody(event, number, detail, object);
+    else if (how === PART) op_door_attach_part(number, detail, heldBy(object).part);
+    else op_door_attach(how, how === EXPORT ? servedBy(event).export(number) : number, detail);
   }
+}
+
+/** A stream that is written from here on, or a body of the host's by its number. */
+function attachBody(event, body, kind, length) {
+  const number = op_door_attach_body(event.id, kind, kind === HOST ? body : 0, length);
+  if (kind === HOST) return;
+  event.hold();
+  pumpBody(number, body, (failed, error) => {
+    if (failed) event.report(error);
+    event.release();
+  });
 }
 
 /** What was handed over, from the host's list of kinds and numbers. */
@@ -286,7 +321,10 @@ export function handedFrom(list) {
   const handed = [];
   if (list === undefined) return handed;
   for (let at = 0; at < list.length; at += 2) {
-    handed[handed.length] = bind(list[at], list[at + 1]);
+    const [what, number] = [list[at], list[at + 1]];
+    handed[handed.length] = typeof what === "number"
+      ? new HostBody(what, number)
+      : bind(what, number);
   }
   return handed;
 }
@@ -304,14 +342,44 @@ class Reader {
     if (found === undefined) throw malformed();
     return found;
   }
+
+  /** The same, to be kept when the rest of what was handed over is let go. */
+  keep(place) {
+    const found = this.at(place);
+    this.handed[place] = null;
+    return found;
+  }
+}
+
+/**
+ * Waits for what a value needs as a whole; undefined if it needs nothing. What was handed over is
+ * then replaced by what came.
+ */
+export function waitFor(bytes, handed) {
+  if (bytes === null || bytes[0] !== TABLE) return undefined;
+  const waits = [];
+  for (const entry of tableOf(bytes)[0][1]) {
+    const place = wholes[entry[0]]?.(entry);
+    if (place === undefined || typeof handed[place]?.all !== "function") continue;
+    waits[waits.length] = then(handed[place].all(), (all) => handed[place] = all);
+  }
+  return waits.length === 0 ? undefined : Promise.all(waits);
+}
+
+/** The table of a value, and where the engine's bytes begin. */
+function tableOf(bytes) {
+  const length = bytes[1] | bytes[2] << 8 | bytes[3] << 16 | bytes[4] << 24;
+  if (bytes.length < PREFIX || length < 0) throw malformed();
+  const table = parse(core.decode(subarray(bytes, PREFIX, PREFIX + length)));
+  if (!isArray(table) || !isArray(table[1])) throw malformed();
+  return [table, PREFIX + length];
 }
 
 /** The value of bytes, with what came with them, as `handedFrom` gives it. */
 export function deserialize(bytes, handed) {
   if (bytes[0] === ENGINE) return readBytes(bytes);
-  if (bytes[0] !== TABLE || bytes.length < PREFIX) throw malformed();
-  const length = bytes[1] | bytes[2] << 8 | bytes[3] << 16;
-  const [filled, entries] = parse(core.decode(subarray(bytes, PREFIX, PREFIX + length)));
+  if (bytes[0] !== TABLE) throw malformed();
+  const [[filled, entries], start] = tableOf(bytes);
   const reader = new Reader(handed);
   const made = [];
   for (let at = 0; at < entries.length; at++) {
@@ -320,11 +388,12 @@ export function deserialize(bytes, handed) {
     made[at] = read(entries[at], reader);
   }
   // The buffer may be of others too: the engine takes all of it.
-  const root = readBytes(new Uint8Array(subarray(bytes, PREFIX + length)), {
+  const root = readBytes(new Uint8Array(subarray(bytes, start)), {
     __proto__: null,
     hostObjects: made,
   });
   if (filled !== 1) return root;
+  if (!isArray(root) || !isArray(root[1])) throw malformed();
   const [value, contents] = root;
   for (let at = 0; at < made.length; at++) {
     const fill = fillers[entries[at][0]];
@@ -332,8 +401,6 @@ export function deserialize(bytes, handed) {
   }
   return value;
 }
-
-const fillers = { __proto__: null };
 
 // Bindings, and exports of workers.
 special("held", {
@@ -343,6 +410,27 @@ special("held", {
     return [writer.attach(part === undefined ? SLOT : PART, slot, rights, value)];
   },
   read: ([, place], reader) => reader.at(place),
+});
+
+const ONLY_CALLED = "Remote RPC references can only be serialized for RPC.";
+
+// Stubs of what is elsewhere, and what becomes one there.
+special("stub", {
+  is: (value) => isStub(value) || isCallable(value),
+  write(value, writer) {
+    if (writer.use !== KEPT) {
+      return [isStub(value) ? attachStub(value, writer) : writer.attach(EXPORT, value, 0, value)];
+    }
+    if (typeof value === "function" && !isRemote(value)) throw cannot(`${value} could not be cloned.`);
+    throw cannot(ONLY_CALLED);
+  },
+  read: ([, place], reader) => reader.at(place),
+});
+
+special("dom", {
+  is: (value) => value instanceof DOMException,
+  write: ({ message, name }, writer, at) => (writer.fill(at, {}), [message, name]),
+  read: ([, message, name]) => new DOMException(message, name),
 });
 
 // Errors keep their class, their message and what they own. Their stack stays where it is.
@@ -360,7 +448,6 @@ special("error", {
   },
   read([, type, message, name]) {
     const error = new (ERRORS[type] ?? Error)(message);
-    delete error.stack;
     if (name !== type) setHidden(error, "name", name);
     return error;
   },

@@ -23,9 +23,14 @@ pub(crate) enum Entry {
     Describe,
     Handler,
     Bind,
+    Rpc,
+    Invoke,
+    Released,
+    Finished,
+    Broken,
 }
 
-const ENTRY_COUNT: u32 = Entry::Bind as u32 + 1;
+const ENTRY_COUNT: u32 = Entry::Broken as u32 + 1;
 
 /// Every entry of one isolate.
 pub(crate) struct Entries(Vec<v8::Global<v8::Function>>);
@@ -113,6 +118,14 @@ pub(crate) fn handed<'s>(
         }
     }
     Some(v8::Array::new_with_elements(scope, &values).into())
+}
+
+/// The number of a body that was handed over.
+pub(crate) fn handed_body(handed: &Handed<'_>) -> Option<u32> {
+    match handed {
+        Handed::Body(Body::Stream { body, .. }) => Some(*body),
+        _ => None,
+    }
 }
 
 /// A value of another isolate: its bytes, and what was handed over with them.

@@ -1,7 +1,8 @@
 //! How an event enters JavaScript: its parts as the arguments of an entry.
 
 use bindery_wire::event::{Batch, Decision, Message, MessageBody, Settled};
-use bindery_wire::frame::{Event, EventKind, Request};
+use bindery_wire::frame::{Body, Event, EventKind, Request};
+use bindery_wire::rpc::{Invocation, Target};
 use bindery_wire::value::Props;
 use deno_core::v8;
 
@@ -23,8 +24,27 @@ pub(super) fn undecided(kind: &EventKind<'_>) -> Option<Decision> {
     match kind {
         EventKind::Scheduled { .. } => Some(Decision::Scheduled { no_retry: false }),
         EventKind::Queue(batch) => Some(Decision::Queue(Settled::unsaid(batch.messages.len()))),
-        EventKind::Fetch(_) | EventKind::Tail { .. } => None,
+        EventKind::Fetch(_) | EventKind::Tail { .. } | EventKind::Rpc(_) => None,
     }
+}
+
+/// The bodies that come with an event in chunks.
+pub(super) fn bodies(kind: &EventKind<'_>) -> Vec<u32> {
+    match kind {
+        EventKind::Fetch(request) => stream(&request.body).into_iter().collect(),
+        EventKind::Rpc(invocation) => invocation_bodies(invocation),
+        _ => Vec::new(),
+    }
+}
+
+/// The bodies that come with an invocation in chunks.
+pub(super) fn invocation_bodies(invocation: &Invocation<'_>) -> Vec<u32> {
+    let handed = invocation.handed.iter().filter_map(entry::handed_body);
+    stream(&invocation.arguments).into_iter().chain(handed).collect()
+}
+
+fn stream(body: &Body<'_>) -> Option<u32> {
+    if let Body::Stream { body, .. } = *body { Some(body) } else { None }
 }
 
 /// Calls the entry of an event. `None` if something was thrown.
@@ -46,10 +66,15 @@ pub(super) fn begin(
     if let EventKind::Fetch(request) = &event.kind {
         return fetch(scope, entries, [id, entrypoint, props], request);
     }
+    if let EventKind::Rpc(invocation) = &event.kind {
+        let mut arguments = vec![id, entrypoint, props];
+        arguments.extend(invocation_parts(scope, invocation)?);
+        return entries.call(scope, Entry::Rpc, &arguments).map(|_| ());
+    }
     let handler = text(scope, event.kind.handler().as_str())?;
     let mut arguments = vec![id, entrypoint, props, handler];
     match &event.kind {
-        EventKind::Fetch(_) => {}
+        EventKind::Fetch(_) | EventKind::Rpc(_) => {}
         EventKind::Scheduled { at_ms, cron } => {
             arguments.extend([time(scope, *at_ms), text(scope, cron)?]);
         }
@@ -81,6 +106,52 @@ fn fetch<'s>(
         length,
     ];
     entries.call(scope, Entry::Fetch, &arguments).map(|_| ())
+}
+
+/// Has an event do something more.
+pub(super) fn invoke(
+    scope: &mut v8::PinScope<'_, '_>,
+    entries: &Entries,
+    event: u32,
+    invocation: &Invocation<'_>,
+) -> Option<()> {
+    let mut arguments = vec![entry::number(scope, event)];
+    arguments.extend(invocation_parts(scope, invocation)?);
+    entries.call(scope, Entry::Invoke, &arguments).map(|_| ())
+}
+
+/// Kinds of what an invocation is made of; the numbers are `serve.js`'s.
+mod target {
+    pub(super) const ENTRYPOINT: u32 = 0;
+    pub(super) const EXPORT: u32 = 1;
+    pub(super) const RESULT: u32 = 2;
+}
+
+/// Its number, what it is made of, the path, whether it is a call, and the arguments.
+fn invocation_parts<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    invocation: &Invocation<'_>,
+) -> Option<[Value<'s>; 8]> {
+    let (kind, number) = match invocation.target {
+        Target::Entrypoint => (target::ENTRYPOINT, 0),
+        Target::Export(export) => (target::EXPORT, export),
+        Target::Result(result) => (target::RESULT, result),
+    };
+    let mut path = Vec::with_capacity(invocation.path.len());
+    for name in &invocation.path {
+        path.push(text(scope, name)?);
+    }
+    let [body, length] = entry::body(scope, &invocation.arguments)?;
+    Some([
+        entry::number(scope, invocation.invocation),
+        entry::number(scope, kind),
+        entry::number(scope, number),
+        v8::Array::new_with_elements(scope, &path).into(),
+        v8::Boolean::new(scope, invocation.calls).into(),
+        body,
+        length,
+        entry::handed(scope, &invocation.handed)?,
+    ])
 }
 
 /// Five values for each message, one after the other.

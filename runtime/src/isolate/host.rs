@@ -12,8 +12,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bindery_js_api::door::{self, Door};
-use bindery_wire::frame::{Body, Down, Event, EventKind, Reply, Request, Up};
+use bindery_wire::frame::{Down, Event, Reply, Up};
 use bindery_wire::log::Spent;
+use bindery_wire::rpc::Invocation;
 use bindery_wire::{Outcome, codec, limit};
 use deno_core::{PollEventLoopOptions, v8};
 use tokio::io::unix::AsyncFd;
@@ -226,6 +227,19 @@ impl Host {
                 }
             }
             Down::Reply(reply) => self.reply(&reply)?,
+            Down::Invoke { event, invocation } => self.invoke(event, &invocation)?,
+            Down::Released { event, export } => {
+                self.open()?.released(event);
+                self.tell(event, (Entry::Released, export));
+            }
+            Down::Finished { event, invocation } => {
+                self.tell(event, (Entry::Finished, invocation));
+            }
+            Down::Broken { slot, message } => self.complete(None, |scope, entries| {
+                let slot = entry::number(scope, slot);
+                let message = modules::string(scope, message.as_bytes())?.into();
+                entries.call(scope, Entry::Broken, &[slot, message]).map(|_| ())
+            }),
             Down::Cancel { event, outcome } => self.cancel(event, outcome)?,
             Down::Stop => self.stopping = true,
         }
@@ -241,7 +255,7 @@ impl Host {
         let mut door = self.open()?;
         door.begin(id, Instant::now());
         door.lower(id, event.cpu_ms_max);
-        if let EventKind::Fetch(Request { body: Body::Stream { body, .. }, .. }) = event.kind {
+        for body in event::bodies(&event.kind) {
             door.down.insert(body, door::DownBody { event: id, credit: 0 });
         }
         if let Some(decision) = event::undecided(&event.kind) {
@@ -252,13 +266,35 @@ impl Host {
         Ok(())
     }
 
+    /// Has an event do something more. One that has ended is said to have: nothing is left to do.
+    fn invoke(&mut self, event: u32, invocation: &Invocation<'_>) -> Result<(), Gone> {
+        let mut door = self.open()?;
+        if door.events.get(&event).is_none_or(|state| state.ended.is_some()) {
+            return Ok(());
+        }
+        for body in event::invocation_bodies(invocation) {
+            door.down.insert(body, door::DownBody { event, credit: 0 });
+        }
+        drop(door);
+        self.complete(Some(event), |scope, entries| {
+            event::invoke(scope, entries, event, invocation)
+        });
+        Ok(())
+    }
+
+    /// Tells our scripts something of an event that has a number.
+    fn tell(&mut self, event: u32, (entry, number): (Entry, u32)) {
+        self.complete(Some(event), |scope, entries| {
+            let arguments = [entry::number(scope, event), entry::number(scope, number)];
+            entries.call(scope, entry, &arguments).map(|_| ())
+        });
+    }
+
     /// Hands over what came of a call. One that nobody waits for any more leaves no body behind.
     fn reply(&mut self, reply: &Reply<'_>) -> Result<(), Gone> {
         let mut door = self.open()?;
         let event = door.calls.remove(&reply.call);
-        if let Ok(answer) = &reply.result
-            && let Body::Stream { body, .. } = *answer.body()
-        {
+        for body in reply::bodies(reply) {
             match event {
                 Some(event) => {
                     door.down.insert(body, door::DownBody { event, credit: 0 });

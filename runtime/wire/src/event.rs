@@ -14,6 +14,8 @@ pub enum Handler {
     Queue,
     /// `tail(events, env, ctx)`
     Tail,
+    /// Any method.
+    Rpc,
 }
 
 impl Handler {
@@ -24,6 +26,7 @@ impl Handler {
             Self::Scheduled => "scheduled",
             Self::Queue => "queue",
             Self::Tail => "tail",
+            Self::Rpc => "rpc",
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::log::{Exception, Record, Spent};
 use crate::manifest::ModuleKind;
 use crate::outcome::Outcome;
+use crate::rpc::{self, Invocation, Invoke, Loopback, Returned};
 use crate::value::{Attached, Handed, Props, Value};
 
 /// A body of at most this many bytes, all there, travels inside the head.
@@ -67,6 +68,35 @@ pub enum Down<'a> {
     /// What came of a call.
     #[serde(borrow)]
     Reply(Reply<'a>),
+    /// Something more that an event is to do.
+    Invoke {
+        /// The event.
+        event: u32,
+        /// What.
+        #[serde(borrow)]
+        invocation: Invocation<'a>,
+    },
+    /// Nobody holds what an event has handed over any more.
+    Released {
+        /// The event.
+        event: u32,
+        /// What it handed over.
+        export: u32,
+    },
+    /// Nothing more will be made of the result of an invocation, with which something was handed over.
+    Finished {
+        /// The event.
+        event: u32,
+        /// The invocation.
+        invocation: u32,
+    },
+    /// What is in a watched slot can not be called any more.
+    Broken {
+        /// The slot.
+        slot: u32,
+        /// Why, as the worker may read it.
+        message: &'a str,
+    },
     /// Nobody waits for the event any more. Work that it asked to finish goes on, if `outcome`
     /// is [`Outcome::Canceled`]; anything else ends the event now.
     Cancel {
@@ -169,6 +199,9 @@ pub enum EventKind<'a> {
         /// The trace items, as the text of a JSON array.
         items: &'a str,
     },
+    /// A method is called; others may follow.
+    #[serde(borrow)]
+    Rpc(Invocation<'a>),
 }
 
 impl EventKind<'_> {
@@ -179,6 +212,7 @@ impl EventKind<'_> {
             Self::Scheduled { .. } => Handler::Scheduled,
             Self::Queue(_) => Handler::Queue,
             Self::Tail { .. } => Handler::Tail,
+            Self::Rpc(_) => Handler::Rpc,
         }
     }
 }
@@ -243,6 +277,9 @@ pub enum Answer<'a> {
     /// What a binding says.
     #[serde(borrow)]
     Bound(Bound<'a>),
+    /// What a method returned.
+    #[serde(borrow)]
+    Rpc(rpc::Result<'a>),
 }
 
 impl Answer<'_> {
@@ -251,6 +288,7 @@ impl Answer<'_> {
         match self {
             Self::Response(response) => &response.body,
             Self::Bound(bound) => &bound.body,
+            Self::Rpc(result) => &result.value,
         }
     }
 }
@@ -364,6 +402,26 @@ pub enum Up<'a> {
         /// The slot: one of the dynamic ones.
         slot: u32,
     },
+    /// It wants to know when what is in a slot can not be called any more.
+    Watch {
+        /// The event.
+        event: u32,
+        /// The slot.
+        slot: u32,
+    },
+    /// Nothing more will be made of the result of a call, with which something was handed over.
+    Finish {
+        /// The event.
+        event: u32,
+        /// The call.
+        call: u32,
+    },
+    /// What came of an invocation.
+    #[serde(borrow)]
+    Returned(Returned<'a>),
+    /// It is to hold something of its own.
+    #[serde(borrow)]
+    Loopback(Loopback<'a>),
     /// What the handler of an event without a response decided: comes before the event's end.
     Decided {
         /// The event.
@@ -416,6 +474,9 @@ pub enum Operation<'a> {
     /// Anything else: what it is, the binding knows.
     #[serde(borrow)]
     Bound(Bound<'a>),
+    /// A call of a method, or a look at a property.
+    #[serde(borrow)]
+    Rpc(Invoke<'a>),
 }
 
 impl<'a> Operation<'a> {
@@ -424,6 +485,7 @@ impl<'a> Operation<'a> {
         match self {
             Self::Fetch(outgoing) => &outgoing.body,
             Self::Bound(bound) => &bound.body,
+            Self::Rpc(invoke) => &invoke.arguments,
         }
     }
 
@@ -432,6 +494,7 @@ impl<'a> Operation<'a> {
         match self {
             Self::Fetch(outgoing) => Self::Fetch(Outgoing { body, ..outgoing }),
             Self::Bound(bound) => Self::Bound(Bound { body, ..bound }),
+            Self::Rpc(invoke) => Self::Rpc(Invoke { arguments: body, ..invoke }),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod name;
 pub mod outcome;
 pub mod recipe;
+pub mod rpc;
 pub mod value;
 
 pub use id::{ContentHash, IsolateNumber, TenantId, VersionId};

@@ -18,6 +18,8 @@ pub const FORMAT: u32 = 1;
 /// The first slot that the dispatcher gives out while an isolate runs. Those that a version
 /// declares are lower.
 pub const DYNAMIC_SLOT: u32 = 1 << 16;
+/// Slots whose numbers an isolate chooses for its own exports.
+pub const OWN_SLOTS: std::ops::Range<u32> = 1 << 30..(1 << 31) - 1;
 /// Things that go with one value.
 pub const ATTACHED_COUNT_MAX: usize = 1_000;
 /// Bytes of a value that is in a frame as a whole: `props`, or all of `env`.

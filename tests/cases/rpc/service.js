@@ -1,3 +1,5 @@
+import { ServiceStub } from "cloudflare:workers";
+
 export default {
   async "a service answers requests in another worker"({ CALLEE }, t) {
     const response = await CALLEE.fetch("http://any/path");
@@ -25,8 +27,8 @@ export default {
 
   "a service is a Fetcher that nobody can make"({ CALLEE }, t) {
     t.equal(Object.prototype.toString.call(CALLEE), "[object Fetcher]");
-    t.ok(CALLEE instanceof Fetcher);
-    t.throws(() => new Fetcher(), TypeError);
+    t.ok(CALLEE instanceof ServiceStub);
+    t.throws(() => new ServiceStub(), TypeError);
   },
 };
 

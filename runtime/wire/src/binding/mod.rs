@@ -27,6 +27,8 @@ pub enum Kind {
     Service,
     /// What loads other workers.
     Loader,
+    /// Something that an event of a worker has handed over.
+    Stub,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::DynamicQueue => "dynamic_queue",
             Self::Service => "service",
             Self::Loader => "loader",
+            Self::Stub => "stub",
         }
     }
 }

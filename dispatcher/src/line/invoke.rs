@@ -1,0 +1,378 @@
+//! Calls of methods as a line's own isolate makes them, and what it says of those made of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bindery_wire::event::Handler;
+use bindery_wire::frame;
+use bindery_wire::limits::Lower;
+use bindery_wire::rpc::{self, How, Invoke, Loopback, Returned, Target};
+use bindery_wire::value::{FORMAT, INLINE_BYTES_MAX, OWN_SLOTS};
+use bytes::Bytes;
+
+use super::call::{Calling, NO_EVENT, too_many};
+use super::event::Client;
+use super::hear::Heard;
+use super::methods::{self, Came, First, Made, Methods, Place, Remote, Waiting};
+use super::outside::Refused;
+use super::slots::{Owner, To};
+use super::{About, Line, NotTaken, RequestBody, Table, Violation};
+use crate::rpc::{Capability, Export, Props, Service, Target as Callee, Value, What, why};
+
+/// How often a call looks for an isolate that still takes it.
+const MOVE_COUNT_MAX: u32 = 8;
+/// Bytes of a method's name that the tail keeps.
+const NAME_BYTES_MAX: usize = 512;
+
+/// Of what a call is made.
+enum Of {
+    Service(Arc<Service>),
+    Export(Arc<Export>),
+    /// The result of a call that has not begun.
+    Soon(u32),
+    Result(Place),
+    /// A result that the caller has already.
+    Late,
+}
+
+impl Line {
+    pub(super) fn hear_invoke(
+        self: &Arc<Self>,
+        (id, event, slot): (u32, u32, u32),
+        invoke: &Invoke<'_>,
+        attached: &[bindery_wire::value::Attached<'_>],
+    ) -> Heard {
+        let path_bytes: usize = invoke.path.iter().map(|name| name.len()).sum();
+        if invoke.path.len() > rpc::PATH_COUNT_MAX || path_bytes > rpc::PATH_BYTES_MAX {
+            return Err(Violation::Order("a path that is longer than it may be"));
+        }
+        // Dropped when the table is free: an end of a body locks it.
+        let (arguments, mut with);
+        with = Vec::new();
+        let mut table = self.table();
+        let exchange = table.events.get(&event).ok_or(NO_EVENT)?;
+        let waiting = exchange.methods.as_ref().map_or(0, |methods| methods.waiting);
+        if waiting >= rpc::CALL_COUNT_MAX || table.calls.contains_key(&id) {
+            return Err(Violation::Order("more calls of methods than may be, or one twice"));
+        }
+        let of = self.of(&table, (event, slot), invoke)?;
+        (arguments, _) = self.call_body(&mut table, event, &invoke.arguments)?;
+        self.attached(&mut table, event, attached, &mut with)?;
+        let exchange = table.events.get_mut(&event).ok_or(NO_EVENT)?;
+        if matches!(of, Of::Service(_)) {
+            let Some(left) = exchange.calls_left.checked_sub(1) else {
+                let refused = too_many(exchange.calls_max);
+                drop(table);
+                self.send_refusal(id, &refused);
+                return Ok(());
+            };
+            exchange.calls_left = left;
+            self.host.meter.subrequests(1);
+        }
+        exchange.methods.get_or_insert_default().waiting += 1;
+        let about = exchange.about.clone();
+        table.calls.insert(id, Calling::of_method(event));
+        let path = invoke.path.iter().map(|name| (*name).into()).collect();
+        let made = Made { path, calls: invoke.calls, arguments, with };
+        match of {
+            Of::Soon(former) => {
+                if let Some(queue) = table.calls.get_mut(&former).and_then(Calling::queue) {
+                    queue.push((id, made));
+                }
+            }
+            Of::Service(service) => {
+                drop(table);
+                self.begin_method(id, about, (service, made));
+            }
+            of => {
+                drop(table);
+                let place = self.make(of, id, made);
+                self.moved(id, place);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a call is made of.
+    fn of(
+        &self,
+        table: &Table,
+        (event, slot): (u32, u32),
+        invoke: &Invoke<'_>,
+    ) -> Result<Of, Violation> {
+        let Some(former) = invoke.of else {
+            return match table.to(&self.code, (event, slot)) {
+                Some(To::Service(service)) => Ok(Of::Service(service)),
+                Some(To::Export(export)) => Ok(Of::Export(export)),
+                _ => Err(Violation::Order("a call of a slot that it does not have")),
+            };
+        };
+        if let Some(calling) = table.calls.get(&former).filter(|calling| calling.event() == event) {
+            return match calling.remote() {
+                Some(Remote::Soon(_)) => Ok(Of::Soon(former)),
+                Some(Remote::At(place)) => Ok(Of::Result(place.clone())),
+                None => Err(Violation::Order("a call of what is no method's result")),
+            };
+        }
+        let methods = table.events.get(&event).and_then(|exchange| exchange.methods.as_ref());
+        let place = methods.and_then(|methods| methods.finishing.get(&former));
+        Ok(place.map_or(Of::Late, |place| Of::Result(place.clone())))
+    }
+
+    /// Makes a call of something that is there. No table may be locked.
+    fn make(self: &Arc<Self>, of: Of, id: u32, made: Made) -> Option<Place> {
+        match of {
+            Of::Export(export) => {
+                let waiting = Waiting::new(self, id, false);
+                let target = (export.event, Target::Export(export.export));
+                match (export.session.ended(), export.line.upgrade()) {
+                    (None, Some(line)) => line.invoke(target, made, waiting),
+                    (ended, _) => {
+                        waiting.refuse(ended.unwrap_or(methods::ENDED));
+                        None
+                    }
+                }
+            }
+            Of::Result(place) => place.invoke(made, Waiting::new(self, id, true)),
+            Of::Service(_) | Of::Soon(_) | Of::Late => {
+                self.late(id);
+                None
+            }
+        }
+    }
+
+    /// Says where a call is, and lets go what has waited for that.
+    fn moved(self: &Arc<Self>, id: u32, place: Option<Place>) {
+        let queue = {
+            let mut table = self.table();
+            let Some(calling) = table.calls.get_mut(&id) else { return };
+            match &place {
+                Some(place) => calling.begun(place.clone()),
+                None => return,
+            }
+        };
+        let Some(place) = place else { return };
+        for (next, made) in queue {
+            let of = Of::Result(place.clone());
+            let place = self.make(of, next, made);
+            self.moved(next, place);
+        }
+    }
+
+    /// Begins the event that a service's method is called in.
+    fn begin_method(
+        self: &Arc<Self>,
+        id: u32,
+        about: About,
+        (service, made): (Arc<Service>, Made),
+    ) {
+        let name = made.path.join(".");
+        let about = About {
+            handler: Handler::Rpc,
+            method: http::Method::GET,
+            path: name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or("").into(),
+            status: 0,
+            ..about
+        };
+        let line = self.clone();
+        self.host.tasks.spawn("call", async move {
+            match line.find_and_begin(id, about, (&service, made)).await {
+                Ok(first) => line.first_begun(id, first),
+                Err(refused) => line.refuse_call(id, &refused),
+            }
+        });
+    }
+
+    async fn find_and_begin(
+        self: &Arc<Self>,
+        id: u32,
+        about: About,
+        (service, mut made): (&Arc<Service>, Made),
+    ) -> Result<First, Refused> {
+        for _ in 0..MOVE_COUNT_MAX {
+            let (outside, code) = (&self.host.outside, self.code.clone());
+            let permit = outside.room(code, service.clone(), about.hops).await?;
+            let own = About { hops: about.hops + 1, ..about.clone() };
+            let waiting = Waiting::new(self, id, false);
+            match methods::begin(permit, service, made, (own, waiting)) {
+                Ok(first) => return Ok(first),
+                Err((NotTaken::Closed, back, _)) => made = back,
+                Err((NotTaken::Full | NotTaken::TooLarge, ..)) => break,
+            }
+        }
+        Err(Refused::failed("There is no capacity for the called worker now; try again."))
+    }
+
+    fn first_begun(self: &Arc<Self>, id: u32, first: First) {
+        let place = first.place();
+        // If nobody waits any more, what has begun is canceled, once the table is free.
+        let left = match self.table().calls.get_mut(&id) {
+            Some(calling) => calling.hold(first),
+            None => Some(first),
+        };
+        drop(left);
+        self.moved(id, Some(place));
+    }
+
+    pub(super) fn hear_returned(self: &Arc<Self>, returned: Returned<'_>) -> Heard {
+        let Returned { event, invocation, how, value, attached } = returned;
+        // Dropped when the table is free: an end of a body locks it.
+        let mut came = Came { how, value: RequestBody::None, with: Vec::new() };
+        let mut table = self.table();
+        let exchange = table.events.get(&event).ok_or(Violation::Order("a return of no event"))?;
+        let methods = exchange.methods.as_ref();
+        if !methods.is_some_and(|methods| methods.invocations.contains_key(&invocation)) {
+            return Err(Violation::Order("a return of no invocation"));
+        }
+        (came.value, _) = self.call_body(&mut table, event, &value)?;
+        self.attached(&mut table, event, &attached, &mut came.with)?;
+        let exchange = table.events.get_mut(&event).ok_or(NO_EVENT)?;
+        let methods = exchange.methods.as_mut();
+        let waiting = methods.and_then(|methods| methods.invocations.remove(&invocation));
+        if exchange.about.handler == Handler::Rpc && invocation == 0 {
+            let wall = Duration::from_millis(self.code.limits.wall_ms_max.into());
+            if exchange.client == Client::Listens {
+                exchange.client = Client::Gone(self.host.clock.elapsed() + wall);
+            }
+            if let Some(methods) = &mut exchange.methods {
+                methods.returned = true;
+            }
+        }
+        drop(table);
+        let place = Place::new(self, event, invocation);
+        if let Some(waiting) = waiting {
+            waiting.answer(came, place);
+        }
+        Ok(())
+    }
+
+    /// A call of a method is answered. No table may be locked.
+    pub(super) fn answer_call(self: &Arc<Self>, id: u32, came: Came, place: Place) {
+        let is_kept = came.is_kept();
+        let Came { how, value, mut with } = came;
+        let calling = self.forget_call(id);
+        let event = calling.as_ref().map(Calling::event);
+        // It may be here before it is known where the call is: what waits for that comes first.
+        let queue = calling.map(Calling::answered).unwrap_or_default();
+        for (next, made) in queue {
+            let place = self.make(Of::Result(place.clone()), next, made);
+            self.moved(next, place);
+        }
+        let mut table = self.table();
+        let Table { events, .. } = &mut *table;
+        let exchange = event.and_then(|event| events.get_mut(&event));
+        let (Some(event), Some(exchange)) = (event, exchange) else {
+            drop(table);
+            if is_kept {
+                place.finish();
+            }
+            return;
+        };
+        let methods = exchange.methods.get_or_insert_default();
+        if is_kept {
+            methods.finishing.insert(id, place);
+        }
+        let refused = match table.hand_with(&self.code, &mut with, event) {
+            Ok(handed) => {
+                let given = self.give_locked(&mut table, event, value.into());
+                let answer = frame::Answer::Rpc(rpc::Result { how, value: given.frame() });
+                self.send_answer(id, answer, handed);
+                None
+            }
+            Err(refused) => Some((refused, value)),
+        };
+        drop(table);
+        if let Some((refused, _)) = refused {
+            self.send_refusal(id, &refused);
+        }
+    }
+
+    /// Nothing will come of a call of a method.
+    pub(super) fn refuse_call(self: &Arc<Self>, id: u32, refused: &Refused) {
+        let Some(calling) = self.forget_call(id) else { return };
+        let queue = calling.answered();
+        self.send_refusal(id, refused);
+        // What was to be made of its result finds the same at the caller.
+        queue.into_iter().for_each(|(next, _)| self.late(next));
+    }
+
+    /// A call was made of a result that its caller has.
+    pub(super) fn late(self: &Arc<Self>, id: u32) {
+        let Some(calling) = self.forget_call(id) else { return };
+        let queue = calling.answered();
+        let result = rpc::Result { how: How::Late, value: frame::Body::None };
+        self.send_answer(id, frame::Answer::Rpc(result), Vec::new());
+        queue.into_iter().for_each(|(next, _)| self.late(next));
+    }
+
+    fn forget_call(&self, id: u32) -> Option<Calling> {
+        let mut table = self.table();
+        let calling = table.calls.remove(&id)?;
+        let exchange = table.events.get_mut(&calling.event());
+        if let Some(methods) = exchange.and_then(|exchange| exchange.methods.as_mut()) {
+            methods.waiting = methods.waiting.saturating_sub(1);
+        }
+        Some(calling)
+    }
+
+    pub(super) fn hear_finish(&self, event: u32, call: u32) {
+        let place = {
+            let mut table = self.table();
+            let methods = table.events.get_mut(&event).and_then(|e| e.methods.as_mut());
+            methods.and_then(|methods| methods.finishing.remove(&call))
+        };
+        if let Some(place) = place {
+            place.finish();
+        }
+    }
+
+    pub(super) fn hear_watch(self: &Arc<Self>, event: u32, slot: u32) {
+        let export = match self.table().to(&self.code, (event, slot)) {
+            Some(To::Export(export)) => export,
+            _ => return,
+        };
+        export.session.watch(self, (event, slot));
+    }
+
+    /// The isolate is to hold an export of its own worker.
+    pub(super) fn hear_loopback(self: &Arc<Self>, loopback: Loopback<'_>) -> Heard {
+        let Loopback { slot, event, entrypoint, props, attached } = loopback;
+        let too_large = props.is_some_and(|props| props.len() > INLINE_BYTES_MAX);
+        if !OWN_SLOTS.contains(&slot) || too_large {
+            return Err(Violation::Order("an export of its own that is none"));
+        }
+        let mut table = self.table();
+        let owner = match event {
+            None => Owner::Isolate,
+            Some(event) if table.events.contains_key(&event) => Owner::Event(event),
+            Some(_) => return Err(NO_EVENT),
+        };
+        let capabilities = table.held_by(&self.code, event, &attached)?;
+        let props = match props {
+            None => Props::None,
+            Some(bytes) => {
+                let value = Value::new(FORMAT, Bytes::copy_from_slice(bytes), capabilities);
+                let deep = |_| Violation::Order("props that lie too deep in each other");
+                Props::Value(Arc::new(value.map_err(deep)?))
+            }
+        };
+        let entrypoint = entrypoint.map(Into::into);
+        let target = Callee::Code(self.code.clone());
+        let what =
+            What::Service(Arc::new(Service { target, entrypoint, props, limits: Lower::NONE }));
+        table.put_own(slot, Capability { tenant: self.code.tenant, what }, owner)
+    }
+
+    /// Tells whoever has to do with an event's methods that it has ended. No table may be locked.
+    pub(super) fn end_methods(
+        &self,
+        methods: Option<Box<Methods>>,
+        outcome: bindery_wire::Outcome,
+    ) {
+        let Some(methods) = methods else { return };
+        let why = why(&self.code.worker, outcome);
+        methods.session.end(&why);
+        methods.invocations.values().for_each(|waiting| waiting.refuse(&why));
+        methods.finishing.values().for_each(Place::finish);
+    }
+}

@@ -1,0 +1,340 @@
+//! Methods that are called over lines: what a call of one isolate is to another.
+//!
+//! A call of a service begins an event; one of something that a live event has handed over, or of
+//! what one of its invocations results in, goes to that event, at once and in the order in which it
+//! was made. A call that is made of the result of one that has not begun yet waits for it here. No
+//! two tables are locked at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bindery_wire::event::Handler;
+use bindery_wire::frame::{self, Body, Down, EventKind};
+use bindery_wire::rpc::{self, How, Invocation, Target};
+use bindery_wire::value::Handed;
+
+use super::event::{Client, Exchange};
+use super::outside::{FetchedBody, Refused, Unread};
+use super::{About, Line, NotTaken, Permit, RequestBody, State, Table};
+use crate::rpc::{Capability, Service, Session};
+
+/// What an event has to do with methods.
+#[derive(Default)]
+pub(super) struct Methods {
+    /// What others hold of it.
+    pub(super) session: Arc<Session>,
+    /// Invocations that have not returned, with who waits for each.
+    pub(super) invocations: HashMap<u32, Waiting>,
+    next: u32,
+    /// Where the results are of calls that may still be built on.
+    pub(super) finishing: HashMap<u32, Place>,
+    /// Calls that have no answer.
+    pub(super) waiting: usize,
+    /// It has returned what it was first called for.
+    pub(super) returned: bool,
+    /// Nobody holds anything of it any more.
+    pub(super) idle: bool,
+}
+
+/// Who waits for an invocation.
+pub(super) struct Waiting {
+    line: Weak<Line>,
+    call: u32,
+    /// It is made of a result, which the caller may have too.
+    of_result: bool,
+}
+
+/// An invocation of some event.
+#[derive(Clone)]
+pub(super) struct Place {
+    line: Weak<Line>,
+    event: u32,
+    invocation: u32,
+}
+
+/// How far a call of a method is.
+pub(super) enum Remote {
+    /// It has not begun: what is to be made of its result waits.
+    Soon(Vec<(u32, Made)>),
+    /// It runs there.
+    At(Place),
+}
+
+/// An invocation as its maker has it.
+pub(super) struct Made {
+    pub(super) path: Vec<Box<str>>,
+    pub(super) calls: bool,
+    pub(super) arguments: RequestBody,
+    pub(super) with: Vec<With>,
+}
+
+/// What goes with a value.
+pub(super) enum With {
+    Capability(Capability),
+    /// A body; none once it was handed over.
+    Body(RequestBody),
+}
+
+/// The first invocation of an event that it was begun for. Dropped before it has returned, the
+/// event is canceled. No table may be locked then.
+pub(super) struct First {
+    line: Arc<Line>,
+    event: u32,
+    returned: bool,
+}
+
+/// What a call was answered with.
+pub(super) struct Came {
+    pub(super) how: How,
+    pub(super) value: RequestBody,
+    pub(super) with: Vec<With>,
+}
+
+impl Came {
+    /// Whether something goes with it for which its maker keeps it.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.with.is_empty()
+    }
+}
+
+impl Waiting {
+    pub(super) fn new(line: &Arc<Line>, call: u32, of_result: bool) -> Self {
+        Self { line: Arc::downgrade(line), call, of_result }
+    }
+
+    /// Nothing will come of it: the callee has ended.
+    pub(super) fn refuse(&self, why: &str) {
+        let Some(line) = self.line.upgrade() else { return };
+        if self.of_result {
+            // If that result has gone to the caller, it says the rest.
+            line.late(self.call);
+        } else {
+            line.refuse_call(self.call, &Refused::failed(why.to_owned()));
+        }
+    }
+
+    /// The answer has come. No table may be locked.
+    pub(super) fn answer(&self, came: Came, place: Place) {
+        match self.line.upgrade() {
+            Some(line) => line.answer_call(self.call, came, place),
+            None => place.finish_if(came.is_kept()),
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn new(line: &Arc<Line>, event: u32, invocation: u32) -> Self {
+        Self { line: Arc::downgrade(line), event, invocation }
+    }
+
+    /// Makes something of its result.
+    pub(super) fn invoke(&self, made: Made, waiting: Waiting) -> Option<Self> {
+        let Some(line) = self.line.upgrade() else {
+            waiting.refuse("");
+            return None;
+        };
+        line.invoke((self.event, Target::Result(self.invocation)), made, waiting)
+    }
+
+    /// Nothing more will be made of its result.
+    pub(super) fn finish(&self) {
+        if let Some(line) = self.line.upgrade() {
+            let (event, invocation) = (self.event, self.invocation);
+            line.send(&Down::Finished { event, invocation });
+        }
+    }
+
+    fn finish_if(&self, is_kept: bool) {
+        if is_kept {
+            self.finish();
+        }
+    }
+}
+
+impl First {
+    pub(super) fn place(&self) -> Place {
+        Place::new(&self.line, self.event, 0)
+    }
+
+    pub(super) fn returned(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for First {
+    fn drop(&mut self) {
+        if !self.returned {
+            self.line.client_gone(self.event);
+        }
+    }
+}
+
+/// Begins an event that a method is called in, for which `permit` was given.
+pub(super) fn begin(
+    permit: Permit,
+    service: &Service,
+    mut made: Made,
+    (about, waiting): (About, Waiting),
+) -> Result<First, (NotTaken, Made, Waiting)> {
+    let Some(line) = permit.line().cloned() else {
+        return Err((NotTaken::Closed, made, waiting));
+    };
+    let mut table = line.table();
+    let bodies = u32::try_from(made.with.len()).unwrap_or(u32::MAX);
+    let next = table.next_number.checked_add(2).and_then(|next| next.checked_add(bodies));
+    let Some(next) = next.filter(|_| table.state == State::Serving) else {
+        return Err((NotTaken::Closed, made, waiting));
+    };
+    let event = table.next_number;
+    let since = line.host.clock.elapsed();
+    let mut exchange = Exchange::without_reply(about, &line.code, (Client::Listens, since));
+    exchange.lower(&service.limits);
+    exchange.methods = Some(Box::new(Methods { next: 1, ..Methods::default() }));
+    table.events.insert(event, exchange);
+    table.next_number = next;
+    if let Err(refused) = push_first(&line, &mut table, event, (service, &mut made)) {
+        let left = table.take_back(event);
+        drop(table);
+        drop(left);
+        return Err((refused, made, waiting));
+    }
+    if let RequestBody::Stream { from, length } = made.arguments {
+        // Its number was told.
+        table.hold(event, event + 1, Unread::Plain(from), length);
+    }
+    if let Some(methods) = table.events.get_mut(&event).and_then(|e| e.methods.as_mut()) {
+        methods.invocations.insert(0, waiting);
+    }
+    drop(table);
+    // From here on the event's end gives the permit back.
+    let _ = permit.take();
+    Ok(First { line, event, returned: false })
+}
+
+fn push_first(
+    line: &Line,
+    table: &mut Table,
+    event: u32,
+    (service, made): (&Service, &mut Made),
+) -> Result<(), NotTaken> {
+    let full = |_| NotTaken::Full;
+    let props = table.hand_props(&line.code, &service.props, event).map_err(full)?;
+    let handed = table.hand_with(&line.code, &mut made.with, event).map_err(full)?;
+    let arguments = match &made.arguments {
+        RequestBody::None => Body::None,
+        RequestBody::Inline(bytes) => Body::Inline(bytes),
+        RequestBody::Stream { length, .. } => Body::Stream { body: event + 1, length: *length },
+    };
+    let invocation = made.invocation((0, Target::Entrypoint), arguments, handed);
+    let (entrypoint, kind) = (service.entrypoint.as_deref(), EventKind::Rpc(invocation));
+    let frame = Down::Event(frame::Event {
+        event,
+        entrypoint,
+        props,
+        cpu_ms_max: service.limits.cpu_ms,
+        kind,
+    });
+    line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
+}
+
+impl Made {
+    fn invocation<'a>(
+        &'a self,
+        (invocation, target): (u32, Target),
+        arguments: Body<'a>,
+        handed: Vec<Handed<'a>>,
+    ) -> Invocation<'a> {
+        let path = self.path.iter().map(|name| &**name).collect();
+        Invocation { invocation, target, path, calls: self.calls, arguments, handed }
+    }
+}
+
+impl Line {
+    /// Has an event do something more; where its result will be. `None` if the event has ended:
+    /// then whoever waits was told.
+    pub(super) fn invoke(
+        self: &Arc<Self>,
+        (event, target): (u32, Target),
+        mut made: Made,
+        waiting: Waiting,
+    ) -> Option<Place> {
+        match self.invoke_locked((event, target), &mut made, waiting) {
+            Ok(place) => Some(place),
+            Err((why, waiting)) => {
+                waiting.refuse(&why);
+                None
+            }
+        }
+    }
+
+    fn invoke_locked(
+        self: &Arc<Self>,
+        (event, target): (u32, Target),
+        made: &mut Made,
+        waiting: Waiting,
+    ) -> Result<Place, (String, Waiting)> {
+        let mut table = self.table();
+        let Some(exchange) = table.events.get_mut(&event) else {
+            return Err((ENDED.into(), waiting));
+        };
+        let methods = exchange.methods.get_or_insert_default();
+        if methods.invocations.len() >= rpc::CALL_COUNT_MAX {
+            let why = format!("Too many calls of one event at once: {}.", rpc::CALL_COUNT_MAX);
+            return Err((why, Waiting { of_result: false, ..waiting }));
+        }
+        let number = methods.next;
+        methods.next = number.wrapping_add(1);
+        let handed = table.hand_with(&self.code, &mut made.with, event);
+        let handed = match handed {
+            Ok(handed) => handed,
+            Err(refused) => {
+                return Err((refused.message.into(), Waiting { of_result: false, ..waiting }));
+            }
+        };
+        let arguments = std::mem::replace(&mut made.arguments, RequestBody::None);
+        let given = self.give_locked(&mut table, event, arguments.into());
+        let invocation = made.invocation((number, target), given.frame(), handed);
+        self.send(&Down::Invoke { event, invocation });
+        if let Some(methods) = table.events.get_mut(&event).and_then(|e| e.methods.as_mut()) {
+            methods.invocations.insert(number, waiting);
+        }
+        Ok(Place::new(self, event, number))
+    }
+
+    /// Whether an event has not ended.
+    pub(crate) fn runs(&self, event: u32) -> bool {
+        self.table().events.contains_key(&event)
+    }
+}
+
+/// What is said where no reason is known any more.
+pub(super) const ENDED: &str = "The execution context which hosts this stub is no longer running.";
+
+impl From<RequestBody> for FetchedBody {
+    fn from(body: RequestBody) -> Self {
+        match body {
+            RequestBody::None => Self::None,
+            RequestBody::Inline(bytes) => Self::Inline(bytes),
+            RequestBody::Stream { from, length } => {
+                Self::Stream { from: Unread::Plain(from), length }
+            }
+        }
+    }
+}
+
+impl Exchange {
+    /// What others know of an event of methods has gone, or its first call has: how long it may
+    /// still go on.
+    pub(super) fn tend(&mut self, now: Duration, after_client: Duration) {
+        let Some(methods) = &mut self.methods else { return };
+        let at_rest = methods.invocations.is_empty() && !methods.session.is_held();
+        if self.about.handler != Handler::Rpc || !methods.returned || methods.idle || !at_rest {
+            return;
+        }
+        methods.idle = true;
+        if let Client::Gone(until) = self.client {
+            self.client = Client::Gone(until.min(now + after_client));
+        }
+    }
+}

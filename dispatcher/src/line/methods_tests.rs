@@ -1,0 +1,211 @@
+//! Methods between two lines whose peers speak the wire by a script.
+
+use bindery_wire::frame::{Body, Call, Operation, Up};
+use bindery_wire::rpc::{How, Invoke, Returned};
+use bindery_wire::value::{Attached, DYNAMIC_SLOT, Rights};
+use bindery_wire::{Outcome, codec};
+
+use super::tests::{Peer, Setup, started};
+use super::{End, RequestBody};
+
+/// The service that the version declares.
+const SERVICE: u32 = 3;
+
+fn invoke<'a>(call: u32, (slot, of): (u32, Option<u32>), name: &'a str) -> Up<'a> {
+    let invoke = Invoke { of, path: vec![name], calls: true, arguments: Body::Inline(b"args") };
+    let operation = Operation::Rpc(invoke);
+    Up::Call(Call { call, event: 0, slot, operation, attached: vec![] })
+}
+
+fn returned<'a>(event: u32, invocation: u32, attached: Vec<Attached<'a>>) -> Up<'a> {
+    let (how, value) = (How::Returned, Body::Inline(b"value"));
+    Up::Returned(Returned { event, invocation, how, value, attached })
+}
+
+const EXPORT: Attached<'static> = Attached::Export { export: 5 };
+
+/// A caller in whose event 0 calls are made, and a callee.
+async fn both() -> (Setup, Setup) {
+    let (mut caller, callee) = (started().await, started().await);
+    assert!(caller.services.set(callee.line.clone()).is_ok());
+    let begun = caller.begin(RequestBody::None).await;
+    std::mem::forget(begun);
+    caller.peer(|peer| peer.hear()).await;
+    (caller, callee)
+}
+
+/// Has the callee hand over export 5 as the result of call 1, which the caller holds then.
+async fn handed(caller: &mut Setup, callee: &mut Setup) {
+    caller.peer(|peer| peer.say(&invoke(1, (SERVICE, None), "get"))).await;
+    let heard = callee.peer(|peer| {
+        let event = peer.hear();
+        peer.say(&returned(0, 0, vec![EXPORT]));
+        event
+    });
+    assert_eq!(heard.await, "event 0 Some(\"E\") 0 Entrypoint get()");
+    let heard = caller.peer(|peer| peer.hear()).await;
+    assert_eq!(
+        heard,
+        format!("result 1 Returned Inline([118, 97, 108, 117, 101]) + stub {DYNAMIC_SLOT}")
+    );
+}
+
+#[tokio::test]
+async fn a_call_begins_an_event_and_what_is_made_of_its_result_waits_for_nothing() {
+    let (mut caller, mut callee) = both().await;
+    caller
+        .peer(|peer| {
+            peer.say(&invoke(1, (SERVICE, None), "get"));
+            peer.say(&invoke(2, (0, Some(1)), "more"));
+            peer.say(&invoke(3, (0, Some(2)), "most"));
+        })
+        .await;
+    let heard = callee.peer(|peer| [peer.hear(), peer.hear(), peer.hear()]).await;
+    let expected = [
+        "event 0 Some(\"E\") 0 Entrypoint get()",
+        "invoke 0 1 Result(0) more()",
+        "invoke 0 2 Result(1) most()",
+    ];
+    assert_eq!(heard, expected);
+    callee
+        .peer(|peer| {
+            peer.say(&returned(0, 2, vec![]));
+            peer.say(&returned(0, 0, vec![]));
+        })
+        .await;
+    let heard = caller.peer(|peer| [peer.hear(), peer.hear()]).await;
+    let value = "Inline([118, 97, 108, 117, 101])";
+    assert_eq!(heard, [format!("result 3 Returned {value}"), format!("result 1 Returned {value}")]);
+}
+
+#[tokio::test]
+async fn what_was_handed_over_is_called_and_its_maker_told_when_nobody_holds_it() {
+    let (mut caller, mut callee) = both().await;
+    handed(&mut caller, &mut callee).await;
+    caller
+        .peer(|peer| {
+            peer.say(&invoke(2, (0, Some(1)), "of the result"));
+            peer.say(&Up::Finish { event: 0, call: 1 });
+            peer.say(&invoke(3, (DYNAMIC_SLOT, None), "of the stub"));
+            peer.say(&Up::Release { slot: DYNAMIC_SLOT });
+        })
+        .await;
+    let heard = callee.peer(|peer| [peer.hear(), peer.hear(), peer.hear(), peer.hear()]).await;
+    let expected = [
+        "invoke 0 1 Result(0) of the result()",
+        "finished 0 0",
+        "invoke 0 2 Export(5) of the stub()",
+        "released 0 5",
+    ];
+    assert_eq!(heard, expected);
+    // The caller has that result: what is made of it now is made there.
+    let heard = caller.peer(|peer| {
+        peer.say(&invoke(4, (0, Some(1)), "late"));
+        peer.hear()
+    });
+    assert_eq!(heard.await, "result 4 Late None");
+}
+
+#[tokio::test]
+async fn a_callee_that_ends_breaks_what_it_handed_over_and_nobody_waits_on() {
+    let (mut caller, mut callee) = both().await;
+    handed(&mut caller, &mut callee).await;
+    caller
+        .peer(|peer| {
+            peer.say(&Up::Watch { event: 0, slot: DYNAMIC_SLOT });
+            peer.say(&invoke(2, (DYNAMIC_SLOT, None), "spin"));
+        })
+        .await;
+    callee
+        .peer(|peer| {
+            peer.hear();
+            peer.done(0, Outcome::ExceededCpu);
+        })
+        .await;
+    let heard = caller.peer(|peer| {
+        let first = [peer.hear(), peer.hear()];
+        peer.say(&invoke(3, (DYNAMIC_SLOT, None), "again"));
+        (first, peer.hear())
+    });
+    let (first, again) = heard.await;
+    let why = "Worker exceeded CPU time limit.";
+    assert_eq!(first, [format!("broken {DYNAMIC_SLOT} {why}"), format!("refusal 2 {why}")]);
+    assert_eq!(again, format!("refusal 3 {why}"));
+}
+
+#[tokio::test]
+async fn a_caller_that_ends_lets_go_of_all_and_what_it_waited_for_is_canceled() {
+    let (mut caller, mut callee) = both().await;
+    handed(&mut caller, &mut callee).await;
+    caller.peer(|peer| peer.say(&invoke(2, (SERVICE, None), "slow"))).await;
+    assert!(callee.peer(|peer| peer.hear()).await.starts_with("event 2 "));
+    caller.peer(|peer| peer.done(0, Outcome::Ok)).await;
+    let mut heard = callee.peer(|peer| [peer.hear(), peer.hear(), peer.hear()]).await;
+    heard.sort();
+    assert_eq!(heard, ["cancel 2 canceled", "finished 0 0", "released 0 5"]);
+}
+
+#[tokio::test]
+async fn a_line_that_is_lost_breaks_what_it_handed_over() {
+    let (mut caller, mut callee) = both().await;
+    handed(&mut caller, &mut callee).await;
+    caller.peer(|peer| peer.say(&invoke(2, (DYNAMIC_SLOT, None), "wait"))).await;
+    callee.peer(|peer| peer.hear()).await;
+    callee.line.lost(bindery_logic::blame::Blame::Itself);
+    let heard = caller.peer(|peer| peer.hear()).await;
+    assert_eq!(heard, "refusal 2 The isolate of the worker `main` was lost.");
+}
+
+#[tokio::test]
+async fn something_can_be_handed_back_to_where_it_comes_from() {
+    let (mut caller, mut callee) = both().await;
+    handed(&mut caller, &mut callee).await;
+    caller
+        .peer(|peer| {
+            let Up::Call(call) = invoke(2, (SERVICE, None), "take") else { return };
+            let attached = vec![Attached::Slot { slot: DYNAMIC_SLOT, rights: Rights::All }];
+            peer.say(&Up::Call(Call { attached, ..call }));
+        })
+        .await;
+    let heard = callee.peer(|peer| {
+        let event = peer.hear();
+        // The same event calls what another one of the same isolate has handed over.
+        let Up::Call(call) = invoke(7, (DYNAMIC_SLOT, None), "home") else {
+            return [event, "".into()];
+        };
+        peer.say(&Up::Call(Call { event: 2, ..call }));
+        [event, peer.hear()]
+    });
+    let expected = [
+        format!("event 2 Some(\"E\") 0 Entrypoint take() + stub {DYNAMIC_SLOT}"),
+        "invoke 0 1 Export(5) home()".into(),
+    ];
+    assert_eq!(heard.await, expected);
+}
+
+#[tokio::test]
+async fn what_no_honest_isolate_says_of_methods_ends_its_own_line_only() {
+    let cases: [(&str, Up<'_>); 7] = [
+        ("a return of no invocation", returned(0, 9, vec![])),
+        ("a return of no event", returned(9, 0, vec![])),
+        ("a call of a slot that it does not have", invoke(2, (DYNAMIC_SLOT + 9, None), "x")),
+        ("a call of a binding that has no methods", invoke(2, (2, None), "x")),
+        ("a call twice", invoke(1, (SERVICE, None), "x")),
+        ("an export that is none", Up::Loopback(loopback(5, Some(0)))),
+        ("an export for no event", Up::Loopback(loopback(1 << 30, Some(9)))),
+    ];
+    for (what, frame) in cases {
+        let (mut caller, mut callee) = both().await;
+        caller.peer(|peer| peer.say(&invoke(1, (SERVICE, None), "wait"))).await;
+        callee.peer(|peer| peer.hear()).await;
+        let mut bytes = Vec::new();
+        codec::write(&mut bytes, &frame, codec::UP_BYTES_MAX).expect("fits");
+        caller.peer(move |peer: &mut Peer| peer.say_bytes(&bytes)).await;
+        assert!(matches!(caller.io.await, Ok(End::Violated(_))), "{what}");
+        assert!(callee.line.is_open() && callee.line.runs(0), "{what}");
+    }
+}
+
+fn loopback(slot: u32, event: Option<u32>) -> bindery_wire::rpc::Loopback<'static> {
+    bindery_wire::rpc::Loopback { slot, event, entrypoint: None, props: None, attached: vec![] }
+}

@@ -1,0 +1,133 @@
+//! The ops of calls between workers: decode, one frame, encode.
+#![expect(unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
+
+use bindery_wire::binding;
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Call, Operation, Up};
+use bindery_wire::rpc::{How, Invoke, Loopback, PATH_BYTES_MAX, PATH_COUNT_MAX, Returned};
+use deno_core::{OpState, op2, v8};
+
+use crate::door::call::Given;
+use crate::door::{Door, Error, Shared, Source, bytes_of};
+
+/// Calls a method: of a slot, or of what the call `of` results in if that is not negative. The path
+/// is a list as JSON. Returns the number of a body that is not all out, or 0.
+#[op2(fast)]
+#[smi]
+pub fn op_door_invoke<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] call: u32,
+    #[smi] event: u32,
+    #[smi] slot: u32,
+    #[number] of: i64,
+    #[string] path: &str,
+    calls: bool,
+    #[smi] kind: u32,
+    body: v8::Local<'s, v8::Value>,
+) -> Result<u32, Error> {
+    let shared = state.borrow::<Shared>().clone();
+    let attached = shared.open()?.take_attached();
+    let names: Vec<String> = binding::read(path.as_bytes()).map_err(|_| Error::Path)?;
+    if names.len() > PATH_COUNT_MAX || path.len() > PATH_BYTES_MAX {
+        return Err(Error::Path);
+    }
+    let path = names.iter().map(String::as_str).collect();
+    let of = u32::try_from(of).ok();
+    let operation = Operation::Rpc(Invoke { of, path, calls, arguments: Body::None });
+    let call = Call { call, event, slot, operation, attached };
+    shared.call(scope, call, Given { kind, body, length: -1 })
+}
+
+/// Says what came of an invocation: 0 is a value, 1 an exception, 2 that it came too late. Returns
+/// the number of a body that is not all out, or 0.
+#[op2(fast)]
+#[smi]
+pub fn op_door_return<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[smi] invocation: u32,
+    #[smi] how: u32,
+    body: v8::Local<'s, v8::Value>,
+) -> Result<u32, Error> {
+    let how = match how {
+        0 => How::Returned,
+        1 => How::Threw,
+        _ => How::Late,
+    };
+    let bytes = if body.is_null() { Vec::new() } else { bytes_of(scope, body)? };
+    let mut door = state.borrow::<Shared>().open()?;
+    let attached = door.take_attached();
+    door.check_runs(event)?;
+    door.exported(event, &attached);
+    let mut said = Returned { event, invocation, how, value: Body::None, attached };
+    if bytes.len() <= BODY_INLINE_BYTES_MAX {
+        said.value = Body::Inline(&bytes);
+        door.send(&Up::Returned(said));
+        return Ok(0);
+    }
+    let length = Some(bytes.len() as u64);
+    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 });
+    said.value = Body::Stream { body, length };
+    door.send(&Up::Returned(said));
+    Ok(if door.pump(body) { 0 } else { body })
+}
+
+/// Says that nothing more will be made of a call's result.
+#[op2(fast)]
+pub fn op_door_finish(
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[smi] call: u32,
+) -> Result<(), Error> {
+    state.borrow::<Shared>().open()?.send(&Up::Finish { event, call });
+    Ok(())
+}
+
+/// Asks to be told when what is in a slot can not be called any more.
+#[op2(fast)]
+pub fn op_door_watch(
+    state: &mut OpState,
+    #[smi] event: u32,
+    #[smi] slot: u32,
+) -> Result<(), Error> {
+    state.borrow::<Shared>().open()?.send(&Up::Watch { event, slot });
+    Ok(())
+}
+
+/// Has a slot stand for an export of this worker: for an event, or for good if that is negative.
+#[op2(fast)]
+pub fn op_door_loopback<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] slot: u32,
+    #[number] event: i64,
+    #[string] entrypoint: &str,
+    props: v8::Local<'s, v8::Value>,
+) -> Result<(), Error> {
+    let props = if props.is_null() { None } else { Some(bytes_of(scope, props)?) };
+    let mut door = state.borrow::<Shared>().open()?;
+    let attached = door.take_attached();
+    let event = u32::try_from(event).ok();
+    if let Some(event) = event {
+        door.check_runs(event)?;
+    }
+    let entrypoint = Some(entrypoint).filter(|name| *name != "default");
+    let props = props.as_deref();
+    door.send(&Up::Loopback(Loopback { slot, event, entrypoint, props, attached }));
+    Ok(())
+}
+
+impl Door {
+    /// Whether others hold something of an event that has not ended: they may call it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.events.values().any(|event| event.exports > 0 && event.ended.is_none())
+    }
+
+    /// Nobody holds an export of an event any more.
+    pub fn released(&mut self, event: u32) {
+        if let Some(state) = self.events.get_mut(&event) {
+            state.exports = state.exports.saturating_sub(1);
+        }
+    }
+}

@@ -1,0 +1,619 @@
+// What stands for things elsewhere: stubs, promises of results, and properties of either.
+//
+// Each is a proxy whose every name leads on, without asking anybody: the path is sent with the call.
+// What it stands on is a base: a slot, a call under way, or something of this very isolate. A call of
+// what another call results in is sent at once, and made over there when that result is.
+
+import { core } from "ext:core/mod.js";
+import { Call } from "ext:bindery/call.js";
+import { currentEvent, requireEvent } from "ext:bindery/door.js";
+import { HOST } from "ext:bindery/http/body.js";
+import { HostBody } from "ext:bindery/http/host_body.js";
+import { Response } from "ext:bindery/http/response.js";
+import { disposeTarget } from "ext:bindery/rpc/exports.js";
+import { isTarget, leadsOn, member, missing, noFunction, remote } from "ext:bindery/rpc/resolve.js";
+import {
+  attach,
+  BODY,
+  CALLED,
+  deserialize,
+  EXPORT,
+  handedFrom,
+  serialize,
+  SLOT,
+  waitFor,
+} from "ext:bindery/rpc/value.js";
+
+const { getAsyncContext, setAsyncContext } = core;
+const { op_door_finish, op_door_invoke, op_door_release, op_door_watch } = core.ops;
+
+const {
+  Array: { isArray },
+  Error,
+  Function,
+  JSON: { stringify },
+  Map,
+  Object: { defineProperty, getPrototypeOf, prototype: plainPrototype },
+  Promise,
+  Proxy,
+  Reflect,
+  Symbol,
+  TypeError,
+} = globalThis;
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+const then = uncurry(Promise.prototype.then);
+const slice = uncurry(globalThis.Array.prototype.slice);
+
+const BYTES = 2;
+/** Names behind the first one. */
+const DEPTH_MAX = 64;
+const RETURNED = 0, THREW = 1, LATE = 2;
+const ILLEGAL = "Illegal constructor";
+const DISPOSED = "RPC stub used after being disposed.";
+const OTHER_EVENT =
+  "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, " +
+  "request/response bodies, and others) created in the context of one request handler cannot be " +
+  "accessed from a different request's handler. This is a limitation of Cloudflare Workers which " +
+  "allows us to improve overall performance.";
+const nothing = () => {};
+
+/** Puts what a proxy stands for on it, as a private field that a worker can not see. */
+class State extends (function (proxy) {
+  return proxy;
+}) {
+  #base;
+  #path;
+
+  constructor(proxy, base, path) {
+    super(proxy);
+    this.#base = base;
+    this.#path = path;
+  }
+
+  static is(value) {
+    return #base in value;
+  }
+
+  static base(proxy) {
+    return proxy.#base;
+  }
+
+  static path(proxy) {
+    return proxy.#path;
+  }
+}
+
+/** Whether a value is one of these proxies. */
+export const isRemote = (value) =>
+  ((typeof value === "object" && value !== null) || typeof value === "function") && State.is(value);
+/** Whether it is a stub, which can be handed on. */
+export const isStub = (value) => isRemote(value) && State.base(value).isStub === true &&
+  State.path(value).length === 0;
+
+const failed = (error) => ({ promise: Promise.reject(error), call: null });
+
+/** What is in a slot. */
+class SlotBase {
+  isStub = true;
+  slot;
+  #event;
+  #shared;
+  #disposed = false;
+
+  constructor(slot, event, shared = { refs: 0 }) {
+    this.slot = slot;
+    this.#event = event;
+    this.#shared = shared;
+    shared.refs++;
+  }
+
+  /** Throws unless the running code may use it. */
+  check() {
+    if (this.#disposed) throw new Error(DISPOSED);
+    const event = requireEvent();
+    if (this.#event !== null && this.#event !== event) throw new Error(OTHER_EVENT);
+    return event;
+  }
+
+  invoke(path, args) {
+    try {
+      return send(this.check(), [this.slot, null], path, args);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  dup() {
+    this.check();
+    return new SlotBase(this.slot, this.#event, this.#shared);
+  }
+
+  dispose() {
+    // What `env` and `props` hold stays.
+    if (this.#disposed || this.#event === null) return;
+    this.#disposed = true;
+    if (--this.#shared.refs > 0) return;
+    watchers.delete(this.slot);
+    op_door_release(this.slot);
+  }
+
+  /** How it goes with a value. */
+  attachTo(writer, stub) {
+    this.check();
+    return writer.attach(SLOT, this.slot, 0, stub);
+  }
+
+  onBroken(callback) {
+    const event = this.check();
+    const known = watchers.get(this.slot);
+    const watcher = { callback, context: getAsyncContext() };
+    if (known !== undefined) return void (known[known.length] = watcher);
+    watchers.set(this.slot, [watcher]);
+    op_door_watch(event.id, this.slot);
+  }
+}
+
+/** Who wants to know when what is in a slot breaks. */
+const watchers = new Map();
+
+/** What is in a slot can not be called any more: called by the host. */
+export function slotBroken(slot, message) {
+  const known = watchers.get(slot);
+  if (known === undefined) return;
+  watchers.delete(slot);
+  for (const { callback, context } of known) {
+    setAsyncContext(context);
+    try {
+      callback(new Error(message));
+    } catch (error) {
+      currentEvent()?.report(error);
+    }
+  }
+}
+
+/** A slot that is still to come. */
+class SoonBase {
+  #slot;
+  constructor(slot) {
+    this.#slot = slot;
+  }
+
+  invoke(path, args) {
+    const event = requireEvent();
+    const sent = then(this.#slot, (slot) => send(event, [slot, null], path, args).promise);
+    return { promise: sent, call: null };
+  }
+}
+
+/** Something of this isolate: called as if it were elsewhere. */
+class LocalBase {
+  isStub = true;
+  target;
+  #shared;
+  #disposed = false;
+
+  constructor(target, shared = { refs: 0 }) {
+    this.target = target;
+    this.#shared = shared;
+    shared.refs++;
+  }
+
+  check() {
+    if (this.#disposed) throw new Error(DISPOSED);
+  }
+
+  invoke(path, args) {
+    try {
+      this.check();
+      const given = args === undefined ? undefined : copyOf(args);
+      const result = then(promised(() => apply(this.target, path, given?.value)), (value) => {
+        const copy = copyOf(value);
+        return withDispose(copy.value, copy.handed);
+      });
+      const over = () => given?.handed.forEach(disposeOf);
+      then(result, over, over);
+      return { promise: then(result, undefined, (error) => {
+        throw thrownCopy(error);
+      }), call: null };
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  dup() {
+    this.check();
+    return new LocalBase(this.target, this.#shared);
+  }
+
+  dispose() {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (--this.#shared.refs === 0) disposeTarget(this.target, currentEvent());
+  }
+
+  attachTo(writer, stub) {
+    this.check();
+    // What holds it over there is one more that holds it.
+    return writer.attach(EXPORT, new Shared(this.dup()), 0, stub);
+  }
+
+  onBroken() {
+    this.check();
+  }
+}
+
+/** What is handed over of a stub of something of this isolate. */
+export class Shared {
+  #base;
+  constructor(base) {
+    this.#base = base;
+  }
+  get base() {
+    return this.#base;
+  }
+
+  get target() {
+    return this.#base.target;
+  }
+
+  [Symbol.dispose]() {
+    this.#base.dispose();
+  }
+}
+
+/** A body that stays in this isolate: the host's, or a stream as it is. */
+const bodyHere = (body, kind) =>
+  kind === HOST
+    ? new HostBody(body, -1)
+    : { __proto__: null, here: body, all: () => new Response(body).bytes() };
+
+const promised = (run) => new Promise((resolve) => resolve(run()));
+
+/**
+ * A value as it is after it was sent and received, with what went along. Streams, and what has one,
+ * are handed over themselves.
+ */
+function copyOf(value) {
+  const { bytes, attached } = serialize(value, CALLED);
+  const handed = [];
+  for (let at = 0; at < attached.length; at++) {
+    const { how, number, detail, object } = attached[at];
+    if (number instanceof Shared) handed[at] = stubOn(number.base);
+    else if (how === EXPORT) handed[at] = stubOn(new LocalBase(number));
+    else if (how === BODY) handed[at] = bodyHere(number, detail);
+    else handed[at] = isStub(object) ? stubOn(State.base(object).dup()) : object;
+  }
+  return { value: deserialize(bytes, handed), handed };
+}
+
+function thrownCopy(error) {
+  try {
+    return remote(copyOf(thrown(error)).value);
+  } catch (other) {
+    return remote(other);
+  }
+}
+
+/** What is thrown over there for what was thrown here. */
+export function thrown(error) {
+  const isObject = (typeof error === "object" && error !== null) || typeof error === "function";
+  return isObject ? error : new Error(String(error));
+}
+
+/** A call that has been sent, or waits to be. */
+class Method extends Call {
+  id = 0;
+  args;
+  #event;
+  #of;
+  #path;
+  #bytes;
+  #attached;
+
+  constructor(event, of, path, args) {
+    super(event, null, "methods");
+    this.#event = event;
+    this.#of = of;
+    this.#path = path;
+    this.args = args;
+    const { bytes, attached } = args === undefined ? NO_ARGUMENTS : serialize(args, CALLED);
+    this.#bytes = bytes;
+    this.#attached = attached;
+  }
+
+  send(id, event) {
+    const [slot, of] = this.#of;
+    attach(this.#attached, this.#event);
+    const calls = this.args !== undefined;
+    const body = this.#bytes;
+    const kind = body === null ? 0 : BYTES;
+    const former = of === null ? -1 : of.id;
+    const number = op_door_invoke(id, event, slot, former, stringify(this.#path), calls, kind, body);
+    this.id = id;
+    this.#bytes = this.#attached = null;
+    return number;
+  }
+
+  answered(how, body, length, list) {
+    if (how === LATE) return { late: true };
+    const handed = handedFrom(list);
+    if (handed.length > 0) op_door_finish(this.#event.id, this.id);
+    if (typeof body !== "number") return readWhole(how, body, handed);
+    return then(new HostBody(body, length).all(), (bytes) => readWhole(how, bytes, handed));
+  }
+}
+
+const NO_ARGUMENTS = { bytes: null, attached: [] };
+
+/** Reads what has come, once all of it is there. */
+function readWhole(how, bytes, handed) {
+  const waits = waitFor(bytes, handed);
+  if (waits === undefined) return read(how, bytes, handed);
+  return then(waits, () => read(how, bytes, handed));
+}
+
+function read(how, bytes, handed) {
+  const value = deserialize(bytes, handed);
+  return how === THREW ? { error: remote(value) } : { value: withDispose(value, handed), handed };
+}
+
+/** Sends a call of a slot, or of the result of a call that has been sent. */
+function send(event, of, path, args) {
+  const call = new Method(event, of, path, args);
+  const promise = then(call.start(), (answer) => {
+    if (answer.late) return then(of[1].result, (value) => apply(value, path, args));
+    if ("error" in answer) throw answer.error;
+    return answer.value;
+  });
+  call.result = promise;
+  return { promise, call };
+}
+
+/** A result that can be disposed of. */
+function withDispose(value, handed) {
+  if (typeof value !== "object" || value === null || isRemote(value)) return value;
+  try {
+    defineProperty(value, Symbol.dispose, {
+      __proto__: null,
+      value: () => handed.forEach(disposeOf),
+      writable: true,
+      enumerable: false,
+      configurable: true,
+    });
+  } catch {
+    // Not every object takes one.
+  }
+  return value;
+}
+
+/** Lets go of something that was handed over, if it is a stub. */
+export function disposeOf(value) {
+  if (isStub(value)) State.base(value).dispose();
+}
+
+/** What a call under way will result in. */
+class PromiseBase {
+  promise;
+  #call;
+  #event = currentEvent();
+  #settled = null;
+
+  constructor({ promise, call }) {
+    this.promise = promise;
+    this.#call = call;
+    then(promise, (value) => this.#settled = { value }, nothing);
+  }
+
+  invoke(path, args) {
+    // What is made of it says why it failed.
+    then(this.promise, undefined, nothing);
+    const settled = this.#settled;
+    try {
+      if (settled !== null) return madeOf(settled.value, path, args);
+      const call = this.#call;
+      if (call !== null && call.id !== 0 && currentEvent() === this.#event) {
+        return send(this.#event, [0, call], path, args);
+      }
+    } catch (error) {
+      return failed(error);
+    }
+    return { promise: then(this.promise, (value) => apply(value, path, args)), call: null };
+  }
+
+  dispose() {
+    then(this.promise, (value) => {
+      const dispose = leadsOn(value) ? value[Symbol.dispose] : undefined;
+      if (typeof dispose === "function") dispose.call(value);
+    }, nothing);
+  }
+
+  onBroken(callback) {
+    then(
+      this.promise,
+      (value) => isStub(value) && State.base(value).onBroken(callback),
+      (error) => callback(error),
+    );
+  }
+}
+
+/** What is made of a result that is here. */
+function madeOf(value, path, args) {
+  if (isRemote(value)) return State.base(value).invoke([...State.path(value), ...path], args);
+  try {
+    return { promise: Promise.resolve(apply(value, path, args)), call: null };
+  } catch (error) {
+    return failed(remote(error));
+  }
+}
+
+/** Makes a call of a value that is here, or reads from it: without `args`, it is only read. */
+export function apply(value, path, args, isInstance = false, extra = undefined) {
+  let at = value;
+  let parent = undefined;
+  for (let depth = 0; depth < path.length; depth++) {
+    if (isRemote(at)) return State.base(at).invoke([...State.path(at), ...slice(path, depth)], args).promise;
+    if (core.isPromise(at)) {
+      const rest = slice(path, depth);
+      return then(at, (value) => apply(value, rest, args));
+    }
+    if (depth > 0 && !leadsOn(at)) throw remote(missing(path[depth - 1]));
+    parent = at;
+    at = member(at, path[depth], isInstance && depth === 0);
+  }
+  if (args === undefined) return at;
+  if (isRemote(at)) return State.base(at).invoke(State.path(at), args).promise;
+  if (typeof at !== "function") {
+    throw path.length === 0 ? noFunction("") : noFunction(path[path.length - 1]);
+  }
+  return Reflect.apply(at, parent, extra === undefined ? args : extra(args, path));
+}
+
+// What every proxy of these does.
+
+const arrow = () => {
+  const target = () => {};
+  delete target.name;
+  delete target.length;
+  return target;
+};
+
+const traps = {
+  __proto__: null,
+  get(target, name, proxy) {
+    if (typeof name === "symbol" || name in target) return Reflect.get(target, name, proxy);
+    if (name === "then") return undefined;
+    return propertyOf(proxy, name);
+  },
+  has: (target, name) => typeof name === "string" || name in target,
+  apply(_, __, args) {
+    const proxy = this.proxy;
+    return promiseOf(State.base(proxy).invoke(State.path(proxy), args));
+  },
+  ownKeys: () => [],
+  getOwnPropertyDescriptor: () => undefined,
+};
+
+/** A proxy of a class over a target that has its prototype; `call` is what calling it does. */
+function proxyOf(type, base, path, target, call = undefined) {
+  Reflect.setPrototypeOf(target, type.prototype);
+  const handler = { __proto__: traps };
+  if (call !== undefined) handler.apply = (_, __, args) => call(...args);
+  const proxy = new Proxy(target, handler);
+  handler.proxy = proxy;
+  new State(proxy, base, path);
+  return proxy;
+}
+
+function propertyOf(proxy, name) {
+  const path = State.path(proxy);
+  if (path.length > DEPTH_MAX) {
+    throw new TypeError(`RPC pipelined property path is too deep (max ${DEPTH_MAX}).`);
+  }
+  return proxyOf(RpcProperty, State.base(proxy), [...path, name], arrow());
+}
+
+const promiseOf = (made) => proxyOf(RpcPromise, new PromiseBase(made), [], arrow());
+
+/** A stub over a base. */
+const stubOn = (base) => proxyOf(RpcStub, base, [], arrow());
+
+/** What stands for what an event handed over, in a slot of the running one's. */
+export const stubOf = (slot) => stubOn(new SlotBase(slot, currentEvent() ?? null));
+
+/** What names lead on from, for an export of a worker: `slot` may be a promise. */
+export function serviceProxy(type, slot, target, call = undefined) {
+  const base = typeof slot === "number" ? new SlotBase(slot, null) : new SoonBase(slot);
+  base.isStub = false;
+  return proxyOf(type, base, [], target, call);
+}
+
+export class RpcStub {
+  constructor(value) {
+    if ((typeof value !== "object" || value === null) && typeof value !== "function") {
+      throw new TypeError(
+        "Failed to construct 'JsRpcStub': constructor parameter 1 is not of type 'Object'.",
+      );
+    }
+    return stubOn(isStub(value) ? State.base(value).dup() : new LocalBase(value));
+  }
+
+  /** Another stub for the same: what it stands for lasts until both are disposed of. */
+  dup() {
+    return stubOn(State.base(this).dup());
+  }
+
+  /** Calls back when what it stands for can not be called any more. */
+  onRpcBroken(callback) {
+    State.base(this).onBroken(callback);
+  }
+
+  [Symbol.dispose]() {
+    State.base(this).dispose();
+  }
+}
+
+export class RpcPromise {
+  constructor() {
+    throw new TypeError(ILLEGAL);
+  }
+
+  then(fulfilled, rejected) {
+    return then(State.base(this).promise, fulfilled, rejected);
+  }
+
+  catch(rejected) {
+    return this.then(undefined, rejected);
+  }
+
+  finally(settled) {
+    return State.base(this).promise.finally(settled);
+  }
+
+  onRpcBroken(callback) {
+    State.base(this).onBroken(callback);
+  }
+
+  [Symbol.dispose]() {
+    State.base(this).dispose();
+  }
+}
+
+export class RpcProperty {
+  constructor() {
+    throw new TypeError(ILLEGAL);
+  }
+
+  then(fulfilled, rejected) {
+    return then(State.base(this).invoke(State.path(this), undefined).promise, fulfilled, rejected);
+  }
+
+  catch(rejected) {
+    return this.then(undefined, rejected);
+  }
+
+  finally(settled) {
+    return State.base(this).invoke(State.path(this), undefined).promise.finally(settled);
+  }
+}
+
+for (const [type, name] of [
+  [RpcStub, "JsRpcStub"],
+  [RpcPromise, "JsRpcPromise"],
+  [RpcProperty, "JsRpcProperty"],
+]) {
+  defineProperty(type.prototype, Symbol.toStringTag, { value: name, configurable: true });
+}
+
+/** Whether a value is handed over to be called: a function, a target, a proxy. */
+export const isCallable = (value) =>
+  !isRemote(value) && (typeof value === "function" || isTarget(value) || isOpaque(value));
+
+function isOpaque(value) {
+  if (!core.isProxy(value)) return false;
+  const prototype = getPrototypeOf(value);
+  return isArray(value) || prototype === plainPrototype || prototype === null;
+}
+
+/** How a stub goes with a value. */
+export const attachStub = (stub, writer) => State.base(stub).attachTo(writer, stub);
+export { RETURNED, THREW, LATE };
