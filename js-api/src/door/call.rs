@@ -7,7 +7,7 @@ use bindery_wire::value::{ATTACHED_COUNT_MAX, Attached, Rights};
 use deno_core::{OpState, op2, v8};
 
 use super::ops::{bytes_of, kind};
-use super::{Door, Error, Shared, Source};
+use super::{Door, Error, Shared, Source, UpBody};
 
 /// The body of a call, as `body.js` has it.
 pub(crate) struct Given<'s> {
@@ -57,6 +57,15 @@ impl Door {
         }
         let runs = self.events.get(&event).is_some_and(|state| state.ended.is_none());
         if runs { Ok(()) } else { Err(Error::Ended) }
+    }
+
+    /// Whether something is under way that another side will go on with.
+    pub fn waits(&self) -> bool {
+        !self.timers.is_empty()
+            || !self.calls.is_empty()
+            || self.is_held()
+            || self.down.values().any(|body| body.credit > 0)
+            || self.up.values().any(UpBody::waits)
     }
 
     /// Has something go with the call that is made next.

@@ -179,15 +179,6 @@ impl Door {
         under_way.map(|(id, _)| *id).collect()
     }
 
-    /// Whether something is under way that another side will go on with.
-    pub fn waits(&self) -> bool {
-        !self.timers.is_empty()
-            || !self.calls.is_empty()
-            || self.is_held()
-            || self.down.values().any(|body| body.credit > 0)
-            || self.up.values().any(UpBody::waits)
-    }
-
     /// Ends an event that broke a limit, also one that its own code has ended since it was last
     /// told of: what was thrown then is what the limit made of it.
     pub fn end_over(&mut self, event: u32, outcome: Outcome) {

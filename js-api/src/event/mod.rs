@@ -23,5 +23,4 @@
 //! - A plain class is an entrypoint too; there it is taken for the class of an object.
 //! - URLs in a trace item are shown whole.
 //!
-//! Absent on purpose: passing through on an exception, for there is no origin; `ctx.exports`, for
-//! now.
+//! Absent on purpose: passing through on an exception, for there is no origin.

@@ -57,6 +57,25 @@ export class Served {
   }
 }
 
+/** What is handed over of a stub of something of this isolate. */
+export class Shared {
+  #base;
+  constructor(base) {
+    this.#base = base;
+  }
+  get base() {
+    return this.#base;
+  }
+
+  get target() {
+    return this.#base.target;
+  }
+
+  [Symbol.dispose]() {
+    this.#base.dispose();
+  }
+}
+
 /** Has a target dispose of itself. What that throws goes to the log. */
 export function disposeTarget(value, event) {
   try {

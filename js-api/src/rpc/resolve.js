@@ -4,7 +4,9 @@ import { core } from "ext:core/mod.js";
 
 const {
   Array: { isArray },
+  Error,
   Object: { getPrototypeOf, hasOwn, prototype: plainPrototype },
+  String,
   TypeError,
 } = globalThis;
 
@@ -70,6 +72,22 @@ export function member(value, name, isInstance) {
   if (!hasOwn(value, name)) throw missing(name);
   return value[name];
 }
+
+/** Whether a value is a proxy of plain data, of which nothing is known: it is called where it is. */
+export const isOpaque = (value) => core.isProxy(value) && (isArray(value) || isPlain(value));
+
+/** What is thrown over there for what was thrown here. */
+export function thrown(error) {
+  const isObject = (typeof error === "object" && error !== null) || typeof error === "function";
+  return isObject ? error : new Error(String(error));
+}
+
+/** The message of a use in another event than the one that was handed it. */
+export const OTHER_EVENT =
+  "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, " +
+  "request/response bodies, and others) created in the context of one request handler cannot be " +
+  "accessed from a different request's handler. This is a limitation of Cloudflare Workers which " +
+  "allows us to improve overall performance.";
 
 /** Whether more names may follow. */
 export const leadsOn = (value) =>

@@ -3,8 +3,9 @@
 import { core } from "ext:core/mod.js";
 import { HostBody } from "ext:bindery/http/host_body.js";
 import { awaitBody } from "ext:bindery/http/pump.js";
-import { missing, remote } from "ext:bindery/rpc/resolve.js";
-import { apply, disposeOf, LATE, RETURNED, Shared, THREW, thrown } from "ext:bindery/rpc/stub.js";
+import { Shared } from "ext:bindery/rpc/exports.js";
+import { missing, remote, thrown } from "ext:bindery/rpc/resolve.js";
+import { apply, disposeOf, LATE, RETURNED, THREW } from "ext:bindery/rpc/stub.js";
 import { attach, CALLED, deserialize, handedFrom, serialize, waitFor } from "ext:bindery/rpc/value.js";
 
 const { op_door_return } = core.ops;

@@ -10,8 +10,18 @@ import { currentEvent, requireEvent } from "ext:bindery/door.js";
 import { HOST } from "ext:bindery/http/body.js";
 import { HostBody } from "ext:bindery/http/host_body.js";
 import { Response } from "ext:bindery/http/response.js";
-import { disposeTarget } from "ext:bindery/rpc/exports.js";
-import { isTarget, leadsOn, member, missing, noFunction, remote } from "ext:bindery/rpc/resolve.js";
+import { disposeTarget, Shared } from "ext:bindery/rpc/exports.js";
+import {
+  isOpaque,
+  isTarget,
+  leadsOn,
+  member,
+  missing,
+  noFunction,
+  OTHER_EVENT,
+  remote,
+  thrown,
+} from "ext:bindery/rpc/resolve.js";
 import {
   attach,
   BODY,
@@ -28,12 +38,11 @@ const { getAsyncContext, setAsyncContext } = core;
 const { op_door_finish, op_door_invoke, op_door_release, op_door_watch } = core.ops;
 
 const {
-  Array: { isArray },
   Error,
   Function,
   JSON: { stringify },
   Map,
-  Object: { defineProperty, getPrototypeOf, prototype: plainPrototype },
+  Object: { defineProperty },
   Promise,
   Proxy,
   Reflect,
@@ -50,11 +59,6 @@ const DEPTH_MAX = 64;
 const RETURNED = 0, THREW = 1, LATE = 2;
 const ILLEGAL = "Illegal constructor";
 const DISPOSED = "RPC stub used after being disposed.";
-const OTHER_EVENT =
-  "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, " +
-  "request/response bodies, and others) created in the context of one request handler cannot be " +
-  "accessed from a different request's handler. This is a limitation of Cloudflare Workers which " +
-  "allows us to improve overall performance.";
 const nothing = () => {};
 
 /** Puts what a proxy stands for on it, as a private field that a worker can not see. */
@@ -242,25 +246,6 @@ class LocalBase {
   }
 }
 
-/** What is handed over of a stub of something of this isolate. */
-export class Shared {
-  #base;
-  constructor(base) {
-    this.#base = base;
-  }
-  get base() {
-    return this.#base;
-  }
-
-  get target() {
-    return this.#base.target;
-  }
-
-  [Symbol.dispose]() {
-    this.#base.dispose();
-  }
-}
-
 /** A body that stays in this isolate: the host's, or a stream as it is. */
 const bodyHere = (body, kind) =>
   kind === HOST
@@ -292,12 +277,6 @@ function thrownCopy(error) {
   } catch (other) {
     return remote(other);
   }
-}
-
-/** What is thrown over there for what was thrown here. */
-export function thrown(error) {
-  const isObject = (typeof error === "object" && error !== null) || typeof error === "function";
-  return isObject ? error : new Error(String(error));
 }
 
 /** A call that has been sent, or waits to be. */
@@ -607,12 +586,6 @@ for (const [type, name] of [
 /** Whether a value is handed over to be called: a function, a target, a proxy. */
 export const isCallable = (value) =>
   !isRemote(value) && (typeof value === "function" || isTarget(value) || isOpaque(value));
-
-function isOpaque(value) {
-  if (!core.isProxy(value)) return false;
-  const prototype = getPrototypeOf(value);
-  return isArray(value) || prototype === plainPrototype || prototype === null;
-}
 
 /** How a stub goes with a value. */
 export const attachStub = (stub, writer) => State.base(stub).attachTo(writer, stub);
