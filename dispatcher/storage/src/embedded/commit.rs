@@ -158,7 +158,7 @@ fn decide(view: &mut View, batch: Batch, payload: &mut Vec<u8>) -> Result<Commit
         Plan::Apply { changes, added } => {
             for change in changes {
                 record::encode(&change, payload);
-                view.active.apply(change, |key| view.below.has(key))?;
+                view.active.apply(change, &view.below)?;
             }
             Ok(Committed::Done { added })
         }

@@ -26,6 +26,14 @@ pub(super) enum Found {
     Unknown,
 }
 
+/// What lies below a layer.
+pub(super) trait Ground {
+    /// Whether there is a row under a key.
+    fn has(&self, key: &[u8]) -> Result<bool>;
+    /// Whether there is a row in a range.
+    fn has_in(&self, range: &KeyRange) -> Result<bool>;
+}
+
 /// Changes, of which each key's newest counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layer {
@@ -76,9 +84,9 @@ impl Layer {
         self.rows.size()
     }
 
-    /// Rows that are gone. A scan steps over each.
+    /// Rows and ranges that are gone. A scan steps over each.
     pub(super) fn gone_count(&self) -> usize {
-        self.gone
+        self.gone + self.erased.size()
     }
 
     /// The memory that it takes, roughly.
@@ -86,12 +94,8 @@ impl Layer {
         self.bytes + self.erased.size() * ROW_BYTES
     }
 
-    /// Makes a change. `below` says whether what lies below has a row.
-    pub(super) fn apply(
-        &mut self,
-        change: Change,
-        below: impl Fn(&[u8]) -> Result<bool>,
-    ) -> Result<()> {
+    /// Makes a change.
+    pub(super) fn apply(&mut self, change: Change, below: &impl Ground) -> Result<()> {
         match change {
             Change::Put { key, value } => self.set(key.into(), Some(value.into())),
             Change::Delete { key } => self.delete(key.into(), below)?,
@@ -102,14 +106,35 @@ impl Layer {
 
     /// A row that came and goes within the layer leaves nothing: a queue that is read as fast as it
     /// is written is never folded, and no scan steps over what it was.
-    fn delete(&mut self, key: Bytes, below: impl Fn(&[u8]) -> Result<bool>) -> Result<()> {
+    fn delete(&mut self, key: Bytes, below: &impl Ground) -> Result<()> {
         let came = matches!(self.rows.get(&key), Some(Some(_)));
-        if self.erased_until(&key).is_some() || (came && !below(&key)?) {
+        if self.erased_until(&key).is_some() || (came && !below.has(&key)?) {
             self.forget(&key);
+            return Ok(());
+        }
+        if let Some((from, gap)) = self.gone_before(&key)
+            && !below.has_in(&KeyRange { start: gap, end: Some(key.to_vec()) })?
+        {
+            self.erase(KeyRange { start: from, end: Some(behind(&key)) });
         } else {
             self.set(key, None);
         }
         Ok(())
+    }
+
+    /// What is gone next before a key, if the layer has no row between: where it may be erased from
+    /// together with the key, and where it ends. What is deleted in order, as a queue is from its
+    /// front, becomes one range, and a scan steps over it at once.
+    fn gone_before(&self, key: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let before = || (Bound::Unbounded, Bound::Excluded(key));
+        let row = self.rows.range::<[u8], _>(before()).next_back();
+        if let Some((gone, None)) = row {
+            return Some((gone.to_vec(), behind(gone)));
+        }
+        let (_, end) = self.erased.range::<[u8], _>(before()).next_back()?;
+        // A row that came back within the range is before its end.
+        let end = end.as_ref().filter(|end| row.is_none_or(|(row, _)| row < *end))?;
+        Some((end.to_vec(), end.to_vec()))
     }
 
     fn set(&mut self, key: Bytes, value: Option<Bytes>) {
@@ -147,6 +172,11 @@ impl Layer {
     }
 }
 
+/// The first key that is greater.
+fn behind(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
 fn up_to(key: &[u8]) -> Bounds<'_> {
     (Bound::Unbounded, Bound::Included(key))
 }
@@ -167,13 +197,34 @@ mod tests {
         Change::DeleteRange(KeyRange { start: start.into(), end: end.map(Into::into) })
     }
 
-    /// A layer after these changes, over rows that are all there or all absent.
-    fn after(changes: impl IntoIterator<Item = Change>, below: bool) -> Layer {
+    /// Rows below: those of these names.
+    struct Below(&'static [&'static str]);
+
+    impl Ground for Below {
+        fn has(&self, key: &[u8]) -> Result<bool> {
+            Ok(self.0.iter().any(|row| row.as_bytes() == key))
+        }
+
+        fn has_in(&self, range: &KeyRange) -> Result<bool> {
+            let end = range.end.as_deref();
+            let inside = |row: &&str| row.as_bytes() >= &range.start[..];
+            let inside = |row: &&str| inside(row) && end.is_none_or(|end| row.as_bytes() < end);
+            Ok(self.0.iter().any(inside))
+        }
+    }
+
+    /// A layer after these changes, over these rows.
+    fn over(below: &'static [&'static str], changes: impl IntoIterator<Item = Change>) -> Layer {
         let mut layer = Layer::default();
         for change in changes {
-            layer.apply(change, |_| Ok(below)).expect("nothing fails below");
+            layer.apply(change, &Below(below)).expect("nothing fails below");
         }
         layer
+    }
+
+    /// A layer after these changes, over rows that are all there or all absent.
+    fn after(changes: impl IntoIterator<Item = Change>, below: bool) -> Layer {
+        over(if below { &["a", "b", "bb", "c", "d"] } else { &[] }, changes)
     }
 
     fn ranges(layer: &Layer) -> Vec<String> {
@@ -219,18 +270,42 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_are_deleted_in_order_are_erased_as_one_range() {
+        let rows = &["a", "b", "c", "d", "e"];
+        let layer = over(rows, ["a", "b", "c"].map(delete));
+        assert_eq!(ranges(&layer), ["a-c\0"]);
+        assert_eq!((layer.row_count(), layer.gone_count()), (0, 1));
+        assert_eq!((layer.find(b"bb"), layer.find(b"d")), (Found::Gone, Found::Unknown));
+        // One that is there, below or in the layer, ends a range.
+        assert_eq!(ranges(&over(rows, ["a", "c"].map(delete))), [""; 0]);
+        let layer = over(&["a", "c"], [put("b"), delete("a"), delete("c")]);
+        assert_eq!((ranges(&layer), layer.gone_count()), (vec![], 2));
+        // One that came and went does not, nor does one that comes back stay in it.
+        let layer = over(&["a", "c"], [put("b"), delete("b"), delete("a"), delete("c"), put("b")]);
+        assert_eq!((&*ranges(&layer), layer.row_count()), (&["a-c\0".into()][..], 1));
+        assert_eq!(layer.find(b"b"), Found::Value("v".into()));
+        let layer = over(rows, [erase("a", Some("b")), put("a"), delete("b"), delete("c")]);
+        assert_eq!(
+            (&*ranges(&layer), layer.find(b"a")),
+            (&["a-c\0".into()][..], Found::Value("v".into()))
+        );
+        let layer = over(rows, [erase("a", Some("b")), delete("b"), delete("c"), delete("e")]);
+        assert_eq!((&*ranges(&layer), layer.gone_count()), (&["a-c\0".into()][..], 2));
+    }
+
+    #[test]
     fn what_it_takes_is_counted_up_and_down() {
         let layer = after([put("a"), put("a"), delete("b"), put("b"), delete("c")], true);
         assert_eq!((layer.bytes(), layer.gone_count()), (3 * ROW_BYTES + 5, 1));
         let layer = after([put("a"), delete("b"), erase("a", Some("c"))], true);
-        assert_eq!((layer.bytes(), layer.gone_count()), (ROW_BYTES, 0));
+        assert_eq!((layer.bytes(), layer.gone_count()), (ROW_BYTES, 1));
     }
 
     #[test]
     fn a_copy_does_not_see_what_is_changed_later() {
         let mut layer = after([put("a")], true);
         let copy = layer.clone();
-        layer.apply(erase("", None), |_| Ok(true)).expect("applied");
+        layer.apply(erase("", None), &Below(&[])).expect("applied");
         assert_eq!(copy.find(b"a"), Found::Value("v".into()));
         assert_eq!(layer.find(b"a"), Found::Gone);
     }

@@ -130,7 +130,7 @@ fn replay(
 ) -> Result<(Layer, Log)> {
     let mut layer = Layer::default();
     let log = Log::replay(Arc::clone(disk), header, options.log_bytes_max, |changes| {
-        changes.into_iter().try_for_each(|change| layer.apply(change, |key| below.has(key)))
+        changes.into_iter().try_for_each(|change| layer.apply(change, below))
     })?;
     Ok((layer, log))
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::layer::{Found, Layer};
+use super::layer::{Found, Ground, Layer};
 use crate::engine::{Bounds, Entry, KeyRange, Result};
 use crate::plan;
 use crate::redb::Rows;
@@ -28,14 +28,20 @@ pub(super) struct Below {
     pub(super) rows: Rows,
 }
 
-impl Below {
-    /// Whether there is a row under a key.
-    pub(super) fn has(&self, key: &[u8]) -> Result<bool> {
+impl Ground for Below {
+    fn has(&self, key: &[u8]) -> Result<bool> {
         match self.frozen.as_ref().map_or(Found::Unknown, |frozen| frozen.find(key)) {
             Found::Value(_) => Ok(true),
             Found::Gone => Ok(false),
             Found::Unknown => self.rows.has(key),
         }
+    }
+
+    fn has_in(&self, range: &KeyRange) -> Result<bool> {
+        if plan::is_empty(range) {
+            return Ok(false);
+        }
+        Ok(merged(self.frozen.iter(), &self.rows, range)?.next().transpose()?.is_some())
     }
 }
 
@@ -57,39 +63,41 @@ impl View {
         if plan::is_empty(range) {
             return Ok(Vec::new());
         }
-        self.merged(range)?.take(count_max).collect()
+        merged(self.layers(), &self.below.rows, range)?.take(count_max).collect()
     }
 
     /// The layers, newest first.
     fn layers(&self) -> impl Iterator<Item = &Layer> {
         iter::once(&self.active).chain(&self.below.frozen)
     }
+}
 
-    /// The rows of a range in byte order.
-    fn merged<'a>(
-        &'a self,
-        range: &'a KeyRange,
-    ) -> Result<impl Iterator<Item = Result<Entry>> + 'a> {
-        let (_, end) = range.bounds();
-        let mut sources = Vec::new();
-        let mut above: Vec<&Layer> = Vec::new();
-        for layer in self.layers() {
-            let rows = move |start: &'a [u8]| Ok(rows_of(layer, (Bound::Included(start), end)));
-            sources.push(visible(rows, &range.start, above.clone())?.peekable());
-            above.push(layer);
-        }
-        let rows = move |start: &'a [u8]| folded(&self.below.rows, (Bound::Included(start), end));
-        sources.push(visible(rows, &range.start, above)?.peekable());
-        Ok(iter::from_fn(move || {
-            loop {
-                match newest_of_first(&mut sources)? {
-                    Ok(Row { key, value: Some(value) }) => return Some(Ok(Entry { key, value })),
-                    Ok(Row { value: None, .. }) => {}
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-        }))
+/// The rows of a range in byte order: what layers, newest first, have of it, and folded rows.
+fn merged<'a>(
+    layers: impl Iterator<Item = &'a Layer>,
+    rows: &'a Rows,
+    range: &'a KeyRange,
+) -> Result<impl Iterator<Item = Result<Entry>> + 'a> {
+    let (_, end) = range.bounds();
+    let within = move |start: &[u8]| range.end.as_deref().is_none_or(|end| start < end);
+    let mut sources = Vec::new();
+    let mut above: Vec<&Layer> = Vec::new();
+    for layer in layers {
+        let rows = move |start: &'a [u8]| Ok(rows_of(layer, (Bound::Included(start), end)));
+        sources.push(visible((rows, within), &range.start, above.clone())?.peekable());
+        above.push(layer);
     }
+    let rows = move |start: &'a [u8]| folded(rows, (Bound::Included(start), end));
+    sources.push(visible((rows, within), &range.start, above)?.peekable());
+    Ok(iter::from_fn(move || {
+        loop {
+            match newest_of_first(&mut sources)? {
+                Ok(Row { key, value: Some(value) }) => return Some(Ok(Entry { key, value })),
+                Ok(Row { value: None, .. }) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }))
 }
 
 /// A row that is there or gone.
@@ -113,9 +121,12 @@ fn folded<'a>(rows: &'a Rows, bounds: Bounds<'a>) -> Result<Source<'a>> {
 }
 
 /// What a source has from `start` on that no layer above it has erased. An erased range is
-/// stepped over as a whole, however many rows it hides.
+/// stepped over as a whole, however many rows it hides; the last may end outside of what is read.
 fn visible<'a>(
-    rows_from: impl Fn(&'a [u8]) -> Result<Source<'a>> + 'a,
+    (rows_from, within): (
+        impl Fn(&'a [u8]) -> Result<Source<'a>> + 'a,
+        impl Fn(&[u8]) -> bool + 'a,
+    ),
     start: &'a [u8],
     above: Vec<&'a Layer>,
 ) -> Result<Source<'a>> {
@@ -128,7 +139,7 @@ fn visible<'a>(
             };
             let erased = above.iter().find_map(|layer| layer.erased_until(&row.key));
             let Some(end) = erased else { return Some(Ok(row)) };
-            match rows_from(end?) {
+            match rows_from(end.filter(|end| within(end))?) {
                 Ok(behind) => rows = behind,
                 Err(error) => return Some(Err(error)),
             }
