@@ -121,8 +121,19 @@ pub(crate) struct Uploader {
 impl Uploader {
     /// Uploads the worker as `main` of a tenant, which is made if it is not there.
     pub(crate) fn upload(&mut self, tenant: &str, worker: &Worker) -> Result<()> {
+        self.upload_as(tenant, "main", worker)
+    }
+
+    /// Uploads what the worker calls as `callee` of a tenant.
+    pub(crate) fn upload_callee(&mut self, tenant: &str, worker: &Worker) -> Result<()> {
+        let source = worker.callee.ok_or("the worker calls no other")?;
+        self.upload_as(tenant, "callee", &Worker::plain(source))
+    }
+
+    /// Uploads the worker under a name.
+    pub(crate) fn upload_as(&mut self, tenant: &str, name: &str, worker: &Worker) -> Result<()> {
         let head = format!(
-            "PUT /v1/tenants/{tenant}/workers/main HTTP/1.1\r\nHost: admin\r\n\
+            "PUT /v1/tenants/{tenant}/workers/{name} HTTP/1.1\r\nHost: admin\r\n\
              Authorization: Bearer {}\r\n\
              Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n",
             self.token
@@ -154,10 +165,19 @@ fn form(worker: &Worker) -> String {
     if worker.loads {
         bindings.push(json!({ "type": "worker_loader", "name": "LOADER" }));
     }
+    if worker.callee.is_some() {
+        bindings.push(json!({ "type": "service", "name": "CALLEE", "service": "callee" }));
+    }
+    let mut consumers = Vec::new();
+    if worker.queues {
+        bindings.push(json!({ "type": "queue", "name": "QUEUE", "queue_name": "queue" }));
+        consumers.push(json!({ "queue": "queue", "max_batch_size": 100, "max_batch_timeout": 0 }));
+    }
     let metadata = json!({
         "main_module": "index.js",
         "compatibility_date": "2026-08-01",
         "bindings": bindings,
+        "queue_consumers": consumers,
     });
     format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\

@@ -1,7 +1,8 @@
 //! A server on the loopback for workers to fetch from, on a thread of the bench: `/bytes/N` answers
-//! with N bytes, on connections that stay open.
+//! with N bytes, on connections that stay open. It can tell the bench what it is asked for.
 
 use std::net::SocketAddr;
+use std::sync::mpsc;
 use std::thread;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +26,11 @@ pub(crate) struct Origin {
 impl Origin {
     /// Starts one on a free port.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// Starts one that tells the path of every request as it arrives.
+    pub(crate) fn start_with(told: Option<mpsc::Sender<String>>) -> Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -34,7 +40,7 @@ impl Origin {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async {
                 tokio::select! {
-                    () = accept(listener) => {}
+                    () = accept(listener, told) => {}
                     _ = ended => {}
                 }
             });
@@ -52,18 +58,19 @@ impl Drop for Origin {
     }
 }
 
-async fn accept(listener: std::net::TcpListener) {
+async fn accept(listener: std::net::TcpListener, told: Option<mpsc::Sender<String>>) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     while let Ok((socket, _)) = listener.accept().await {
+        let told = told.clone();
         // It ends with the runtime of its thread.
         tokio::task::spawn_local(async move {
-            let _ = serve(socket).await;
+            let _ = serve(socket, told).await;
         });
     }
 }
 
 /// Answers requests without a body, one after the other.
-async fn serve(mut socket: TcpStream) -> std::io::Result<()> {
+async fn serve(mut socket: TcpStream, told: Option<mpsc::Sender<String>>) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
     let piece = vec![b'x'; PIECE_BYTES];
     let mut head = Vec::with_capacity(4 << 10);
@@ -74,7 +81,13 @@ async fn serve(mut socket: TcpStream) -> std::io::Result<()> {
                 return Ok(());
             }
         }
-        let mut left = asked(&head);
+        let text = String::from_utf8_lossy(&head);
+        let path = text.split(' ').nth(1).unwrap_or_default();
+        if let Some(told) = &told {
+            // Nobody may listen any more.
+            let _ = told.send(path.to_owned());
+        }
+        let mut left = asked(path);
         let mut response = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {left}\r\n\r\n"
         )
@@ -91,9 +104,7 @@ async fn serve(mut socket: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// The number at the end of the path.
-fn asked(head: &[u8]) -> usize {
-    let text = String::from_utf8_lossy(head);
-    let path = text.split(' ').nth(1).unwrap_or_default();
+/// The number at the end of a path.
+fn asked(path: &str) -> usize {
     path.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }

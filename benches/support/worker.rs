@@ -15,63 +15,80 @@ pub(crate) struct Worker {
     pub(crate) namespaces: Vec<&'static str>,
     /// Whether `LOADER` loads workers.
     pub(crate) loads: bool,
+    /// Whether it sends to a queue, `QUEUE`, that it consumes itself.
+    pub(crate) queues: bool,
+    /// The main module of another worker that it is bound to as `CALLEE`.
+    pub(crate) callee: Option<&'static str>,
 }
 
 impl Worker {
-    /// The `hello` example.
-    pub(crate) fn hello() -> Self {
+    /// One without bindings.
+    pub(crate) fn plain(source: impl Into<String>) -> Self {
         Self {
-            source: include_str!("../../examples/hello/src/index.js").into(),
-            vars: vec![
-                ("GREETING", json!("Hello")),
-                ("CONFIG", json!({ "nobody": "world", "mark": "!" })),
-            ],
+            source: source.into(),
+            vars: Vec::new(),
             namespaces: Vec::new(),
             loads: false,
+            queues: false,
+            callee: None,
         }
+    }
+
+    /// The `hello` example.
+    pub(crate) fn hello() -> Self {
+        let vars = vec![
+            ("GREETING", json!("Hello")),
+            ("CONFIG", json!({ "nobody": "world", "mark": "!" })),
+        ];
+        Self { vars, ..Self::plain(include_str!("../../examples/hello/src/index.js")) }
     }
 
     /// Loads a worker for each name, of code that nobody else has: a counter.
     pub(crate) fn loading() -> Self {
-        let source = include_str!("../workers/loading.js").into();
         let counter =
             "let count = 0;\nexport default { fetch: () => new Response(String(++count)) };";
         let padding = format!("\n// {}\n", "x".repeat(1_024 - counter.len()));
         let loaded = json!(format!("{counter}{padding}"));
-        Self { source, vars: vec![("SOURCE", loaded)], namespaces: Vec::new(), loads: true }
+        let vars = vec![("SOURCE", loaded)];
+        Self { vars, loads: true, ..Self::plain(include_str!("../workers/loading.js")) }
     }
 
     /// Bodies of all sizes, and an echo.
     pub(crate) fn stream() -> Self {
-        let source = include_str!("../workers/stream.js").into();
-        Self { source, vars: Vec::new(), namespaces: Vec::new(), loads: false }
+        Self::plain(include_str!("../workers/stream.js"))
     }
 
     /// Spins or fills its memory when it is told to.
     pub(crate) fn offender() -> Self {
-        Self {
-            source: include_str!("../workers/offender.js").into(),
-            vars: Vec::new(),
-            namespaces: Vec::new(),
-            loads: false,
-        }
+        Self::plain(include_str!("../workers/offender.js"))
     }
 
     /// Passes requests on to an origin and its responses back.
     pub(crate) fn proxy(origin: &str) -> Self {
-        let source = include_str!("../workers/proxy.js").into();
-        Self { source, vars: vec![("ORIGIN", json!(origin))], namespaces: Vec::new(), loads: false }
+        let vars = vec![("ORIGIN", json!(origin))];
+        Self { vars, ..Self::plain(include_str!("../workers/proxy.js")) }
     }
 
     /// Reads and writes keys.
     pub(crate) fn kv() -> Self {
-        let source = include_str!("../workers/kv.js").into();
-        Self { source, vars: Vec::new(), namespaces: vec!["KV"], loads: false }
+        Self { namespaces: vec!["KV"], ..Self::plain(include_str!("../workers/kv.js")) }
+    }
+
+    /// Sends messages and takes them; an origin is told of those that ask for it.
+    pub(crate) fn queue(origin: &str) -> Self {
+        let vars = vec![("ORIGIN", json!(origin))];
+        Self { vars, queues: true, ..Self::plain(include_str!("../workers/queue.js")) }
+    }
+
+    /// Calls another worker.
+    pub(crate) fn calling() -> Self {
+        let callee = Some(include_str!("../workers/callee.js"));
+        Self { callee, ..Self::plain(include_str!("../workers/rpc.js")) }
     }
 
     /// A program of about so many bytes, a part of which runs when it starts.
     pub(crate) fn sized(bytes: usize) -> Self {
-        Self { source: program(bytes), vars: Vec::new(), namespaces: Vec::new(), loads: false }
+        Self::plain(program(bytes))
     }
 
     /// The same worker with a comment that makes its bytes nobody else's.

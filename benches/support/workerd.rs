@@ -100,6 +100,8 @@ fn write_files(folder: &Path, worker: &Worker, mode: Mode) -> Result<()> {
                 .map(binding)
                 .chain(namespaces)
                 .chain(worker.loads.then(|| "(name = \"LOADER\", workerLoader = ())".into()))
+                .chain(worker.callee.map(|_| "(name = \"CALLEE\", service = \"callee\")".into()))
+                .chain(worker.queues.then(|| "(name = \"QUEUE\", queue = \"queue\")".into()))
                 .collect::<Vec<_>>()
                 .join(", "),
         ),
@@ -115,14 +117,20 @@ fn write_files(folder: &Path, worker: &Worker, mode: Mode) -> Result<()> {
     };
     let kv = if worker.namespaces.is_empty() { "" } else { KV };
     fs::create_dir(folder.join("kv"))?;
+    fs::write(folder.join("callee.js"), worker.callee.unwrap_or_default())?;
+    let callee = if worker.callee.is_some() { CALLEE } else { "" };
+    let (queue, extension) = if worker.queues { (QUEUE, BROKER) } else { ("", "") };
+    if worker.queues {
+        copy_broker(folder)?;
+    }
     let config = format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
-    (name = "internet", network = (allow = ["public", "private", "local"])){kv}
+    (name = "internet", network = (allow = ["public", "private", "local"])){kv}{queue}{callee}
   ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]{extension}
 );
 const worker :Workerd.Worker = (
   modules = [{modules}],
@@ -148,6 +156,67 @@ const KV: &str = r#",
       ]
     )),
     (name = "disk", disk = (path = "kv", writable = true))"#;
+
+/// Another worker, which the first is bound to.
+const CALLEE: &str = r#",
+    (name = "callee", worker = (
+      modules = [(name = "callee.js", esModule = embed "callee.js")],
+      compatibilityDate = "2026-08-01"
+    ))"#;
+
+/// The queue of its development tools, in memory, as they configure it for one worker.
+const QUEUE: &str = r#",
+    (name = "queue", worker = (
+      modules = [(name = "object-entry.worker.js", esModule = embed "object-entry.worker.js")],
+      compatibilityDate = "2023-07-24",
+      compatibilityFlags = ["nodejs_compat", "experimental"],
+      bindings = [
+        (name = "MINIFLARE_NAMESPACE", text = "queue"),
+        (name = "MINIFLARE_OBJECT", durableObjectNamespace = (
+          className = "QueueBrokerObject", serviceName = "broker"
+        ))
+      ]
+    )),
+    (name = "broker", worker = (
+      modules = [(name = "broker.worker.js", esModule = embed "broker.worker.js")],
+      compatibilityDate = "2023-07-24",
+      compatibilityFlags = ["nodejs_compat", "experimental", "service_binding_extra_handlers"],
+      durableObjectNamespaces = [(
+        className = "QueueBrokerObject", uniqueKey = "broker", preventEviction = true
+      )],
+      durableObjectStorage = (inMemory = void),
+      bindings = [
+        (name = "MINIFLARE_OBJECT", durableObjectNamespace = "QueueBrokerObject"),
+        (name = "MINIFLARE_QUEUE_PRODUCERS", json = "{}"),
+        (name = "MINIFLARE_QUEUE_CONSUMERS", json = "{\"queue\":{\"queueName\":\"queue\",\"workerName\":\"main\",\"maxBatchSize\":100,\"maxBatchTimeout\":0}}"),
+        (name = "MINIFLARE_WORKER_main", service = "main")
+      ]
+    ))"#;
+
+/// What the broker imports.
+const BROKER: &str = r#",
+  extensions = [(modules = [
+    (name = "miniflare:shared", esModule = embed "index.worker.js"),
+    (name = "miniflare:zod", esModule = embed "zod.worker.js")
+  ])]"#;
+
+/// Puts the broker's modules, as `benches/setup.sh` fetched them, beside the configuration.
+fn copy_broker(folder: &Path) -> Result<()> {
+    let broker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/node_modules/broker");
+    for file in [
+        "queues/broker.worker.js",
+        "shared/object-entry.worker.js",
+        "shared/index.worker.js",
+        "shared/zod.worker.js",
+    ] {
+        let path = broker.join(file);
+        let name = path.file_name().ok_or("a file without a name")?;
+        fs::copy(&path, folder.join(name)).map_err(|error| {
+            format!("{}: {error}: run benches/setup.sh once (it needs npm)", path.display())
+        })?;
+    }
+    Ok(())
+}
 
 /// A namespace as the configuration writes it.
 fn namespace(name: &str) -> String {
