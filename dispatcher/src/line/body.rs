@@ -15,7 +15,7 @@ use http_body::{Body, Frame};
 use tokio::sync::Notify;
 
 use super::Line;
-use crate::usage::Meter;
+use super::upload::{Cut, Upload};
 
 /// Credit that is held back until it is worth a frame.
 const CREDIT_BYTES_MIN: u32 = WINDOW_BYTES / 8;
@@ -233,50 +233,6 @@ impl Body for Download {
     }
 }
 
-/// Why a body on its way to an isolate broke off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cut {
-    /// The client did not finish it.
-    #[error("the request was not finished")]
-    Unfinished,
-    /// It is longer than its limit.
-    #[error("the request's body is longer than its limit")]
-    TooLong,
-}
-
-/// Where a body comes from.
-pub type Upload = Pin<Box<dyn Body<Data = Bytes, Error = Cut> + Send>>;
-
-/// A body that passes without entering the isolate, counted both ways.
-pub(super) struct Metered {
-    from: Upload,
-    meter: Arc<Meter>,
-}
-
-impl Metered {
-    pub(super) fn upload(from: Upload, meter: &Arc<Meter>) -> Upload {
-        Box::pin(Self { from, meter: meter.clone() })
-    }
-}
-
-impl Body for Metered {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let polled = self.from.as_mut().poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            self.meter.bytes_in(bytes);
-            self.meter.bytes_out(bytes);
-        }
-        polled
-    }
-}
-
 /// What the pump of a request's body is told.
 #[derive(Debug, Default)]
 pub(super) struct Outflow {
@@ -349,7 +305,7 @@ pub(super) async fn pump(line: &Line, body: u32, mut from: Upload, flow: &Outflo
     while flow.allowed().await.is_some() {
         let frame = tokio::select! {
             () = flow.closed() => return Pumped::Done,
-            frame = std::future::poll_fn(|context| from.as_mut().poll_frame(context)) => frame,
+            frame = std::future::poll_fn(|context| Pin::new(&mut from).poll_frame(context)) => frame,
         };
         match frame {
             None => {

@@ -18,7 +18,7 @@ use futures_util::future::TryFutureExt;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
-use super::body::{Download, Intake, Metered};
+use super::body::{Download, Intake};
 use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
 use super::methods::{First, Made, Place, Remote};
@@ -313,7 +313,7 @@ impl Line {
                 let (from, length) = take_unread(bodies, event, body)?;
                 let decoded = matches!(from, Unread::Encoded(_));
                 let length = length.filter(|_| !decoded);
-                let from = Metered::upload(from.decoded(), &self.host.meter);
+                let from = from.decoded().passed(&self.host.meter);
                 return Ok((RequestBody::Stream { from, length }, decoded));
             }
             Body::Stream { body, length } => {
@@ -324,7 +324,7 @@ impl Line {
                 exchange.intakes.push(body);
                 let max = self.code.limits.response_bytes_max;
                 let download = Download::new(self, intake, (None, body), (length, max));
-                let from: Upload = Box::pin(download.map_err(|_| Cut::Unfinished));
+                let from = Upload::new(download.map_err(|_| Cut::Unfinished));
                 RequestBody::Stream { from, length }
             }
         };

@@ -43,7 +43,7 @@ fn outside(text: &'static str, encoded: bool) -> FetchedBody {
         }
     }
     fn plain(text: &'static str) -> Upload {
-        Box::pin(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {}))
+        Upload::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {}))
     }
     let from =
         if encoded { Unread::Encoded(Box::new(Packed(text))) } else { Unread::Plain(plain(text)) };

@@ -13,10 +13,11 @@ use bindery_wire::log::Spent;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::body::{Cut, Download, Outflow, Upload};
+use super::body::{Download, Outflow};
 use super::methods::Methods;
 use super::outside::Unread;
 use super::told::{self, Told};
+use super::upload::{Cut, Upload};
 use super::{Line, Permit, Table};
 use crate::code::Code;
 use crate::rpc::Props;

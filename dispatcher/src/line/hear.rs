@@ -9,10 +9,11 @@ use bindery_wire::log::{Exception, Record, Spent};
 use bindery_wire::{Outcome, codec};
 use bytes::Bytes;
 
-use super::body::{Cut, Download, Intake, Metered, Outflow, Pumped, pump};
+use super::body::{Download, Intake, Outflow, Pumped, pump};
 use super::call::Calling;
 use super::event::{Exchange, Sending, State as Moved};
 use super::told::Told;
+use super::upload::Cut;
 use super::{About, Begin, Line, Reply, ReplyBody, RequestBody, State, Table, Unread};
 use crate::clock::Millis;
 use crate::limit::TOLD;
@@ -145,7 +146,7 @@ impl Line {
             Body::Passed { body } => {
                 let (from, length) = take_unread(bodies, head.event, body)?;
                 let (from, is_as_sent) = from.under(head.headers);
-                let from = Metered::upload(from, &self.host.meter);
+                let from = from.passed(&self.host.meter);
                 (ReplyBody::Passed { from, length: length.filter(|_| is_as_sent) }, None)
             }
             Body::Stream { body, length } => {

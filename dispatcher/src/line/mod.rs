@@ -31,8 +31,9 @@ mod slots_tests;
 #[cfg(test)]
 mod tests;
 mod told;
+mod upload;
 
-pub use body::{Broken, Cut, Download, Upload};
+pub use body::{Broken, Download};
 pub use call::too_many;
 pub use end::Sweep;
 pub use event::{About, Begun, Event, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
@@ -43,6 +44,7 @@ pub use permit::Permit;
 pub(crate) use slots::SLOT_COUNT_MAX;
 pub(crate) use told::TOLD_COUNT_MAX;
 pub use told::{Item, Tails};
+pub use upload::{Cut, Upload};
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -307,7 +307,7 @@ impl Setup {
 
 fn upload(chunks: Vec<Result<Bytes, Cut>>) -> RequestBody {
     let frames = chunks.into_iter().map(|chunk| chunk.map(http_body::Frame::data));
-    let from: Upload = Box::pin(StreamBody::new(futures_util::stream::iter(frames)));
+    let from = Upload::new(StreamBody::new(futures_util::stream::iter(frames)));
     RequestBody::Stream { from, length: None }
 }
 
