@@ -42,6 +42,8 @@ pub use io::{End, Io};
 pub use outside::{Answer, Ask, Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread};
 pub use permit::Permit;
 pub(crate) use slots::SLOT_COUNT_MAX;
+#[cfg(test)]
+pub(crate) use tests::test_code;
 pub(crate) use told::TOLD_COUNT_MAX;
 pub use told::{Item, Tails};
 pub use upload::{Cut, Upload};

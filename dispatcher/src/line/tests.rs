@@ -191,7 +191,11 @@ pub(super) struct Setup {
     pub(super) io: JoinHandle<End>,
 }
 
-fn code() -> Arc<Code> {
+pub(super) fn code() -> Arc<Code> {
+    Arc::new(test_code())
+}
+
+pub(crate) fn test_code() -> Code {
     let kv = manifest::Binding::KvNamespace { namespace: "notes".into() };
     let service = manifest::Binding::Service {
         service: "callee".into(),
@@ -212,7 +216,7 @@ fn code() -> Arc<Code> {
         crons: vec![],
         given: None,
     };
-    Arc::new(Code {
+    Code {
         tenant: TenantId(1),
         tenant_name: "t".into(),
         worker: "main".into(),
@@ -223,6 +227,8 @@ fn code() -> Arc<Code> {
         env: None,
         outbound: None,
         tails: None,
+        depth: 0,
+        room: None,
         instance: 0,
         limits: limits::Limits {
             event_count_max: 2,
@@ -231,7 +237,7 @@ fn code() -> Arc<Code> {
             ..limits::DEFAULT
         },
         generation: 1,
-    })
+    }
 }
 
 /// A line whose isolate has started.

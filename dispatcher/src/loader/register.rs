@@ -32,6 +32,10 @@ impl Provide for Registered {
             code.map_err(|error| refused(error, &self.worker))
         })
     }
+
+    fn depth(&self) -> u32 {
+        0
+    }
 }
 
 impl Loaders {
@@ -48,6 +52,7 @@ impl Loaders {
             return Err(Refused::failed("A worker that is not kept itself can register none."));
         }
         let triggers = triggers.map(admin::triggers).transpose().map_err(Refused::wrong)?;
+        let room = tenant.room()?;
         let workers = self.workers()?;
         let tenant = self.tenant(parent.tenant);
         let mut read = self.read(&parent, index_bytes, body, &tenant).await?;
@@ -58,12 +63,11 @@ impl Loaders {
         read.manifest.given = Some(given).filter(|given| *given != Given::default());
         (read.manifest.crons, read.manifest.queue_consumers) = triggers.unwrap_or_default();
         let manifest = read.manifest.clone();
-        let source = tenant.source(manifest.id(), read.modules.clone())?;
-        let code = Arc::new(self.code((&parent, &name), &source, read, attached)?);
+        let code = Arc::new(self.code((&parent, &name), room, read, attached)?);
         let started = workers.placement.trial(&code, &workers.tasks).await;
         workers.placement.ended(&code);
         let entrypoints = started.map_err(|failed| not_started(&failed))?.entrypoints.clone();
-        let modules = source.modules.iter().map(|(_, bytes)| bytes.clone());
+        let modules = code.modules.iter().map(|(_, bytes)| bytes.clone());
         let contents = modules.chain(contents.into_values()).collect();
         let entrypoints = entrypoints.into_iter().collect();
         let registration = Registration { manifest, contents, entrypoints };

@@ -69,6 +69,9 @@ pub enum Target {
 pub trait Provide: Any + Send + Sync {
     /// The code, as of now. It must be of the tenant of the capability. Cancel-safe.
     fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>>;
+
+    /// How deep values lie in each other in what it holds.
+    fn depth(&self) -> u32;
 }
 
 /// What a callee sees as `ctx.props`. Whoever made the service chose it, not who calls.
@@ -102,17 +105,6 @@ impl Capability {
             None => What::Binding { binding: Arc::new(binding.clone()), rights: Rights::All },
         };
         Some(Self { tenant: code.tenant, what })
-    }
-
-    /// How deep values lie in each other inside it.
-    pub fn depth(&self) -> u32 {
-        match &self.what {
-            What::Service(service) => match &service.props {
-                Props::Value(value) => value.depth(),
-                Props::None | Props::Json(_) => 0,
-            },
-            What::Binding { .. } | What::Export(_) => 0,
-        }
     }
 
     /// What stands for it in an isolate.
