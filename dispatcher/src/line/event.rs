@@ -307,7 +307,7 @@ impl Begun {
         if line.code.tails.is_some() {
             let Event { entrypoint, method, url, headers, cf, .. } = request;
             let what = told::request(method, url, headers, cf);
-            exchange.told = Some(Told::new(entrypoint, what, line.host.clock.now()));
+            exchange.told = Some(line.told(entrypoint, what));
         }
         table.events.insert(event, exchange);
         if let Err(reason) = push(&line, &mut table, (event, request), &body) {

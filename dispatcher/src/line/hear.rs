@@ -196,6 +196,12 @@ impl Line {
         Ok(())
     }
 
+    /// What is kept of an event that begins, for those who are told of it.
+    pub(super) fn told(&self, entrypoint: Option<&str>, what: serde_json::Value) -> Box<Told> {
+        let log_bytes_max = self.code.limits.log_bytes_max;
+        Told::new(entrypoint, what, (self.host.clock.now(), log_bytes_max))
+    }
+
     /// Has those told of an event that are to be.
     pub(super) fn tell(&self, told: Option<Box<Told>>, about: &About, spent: &Spent) {
         let (Some(told), Some(tails)) = (told, &self.code.tails) else { return };

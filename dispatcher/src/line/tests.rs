@@ -632,6 +632,20 @@ async fn a_long_frame_crosses_in_pieces() {
 }
 
 #[tokio::test]
+async fn a_panic_of_the_host_is_the_end_of_one_line_and_is_told_as_such() {
+    let mut setup = started().await;
+    let kept = setup.kept.clone();
+    // What keeps compiled code panics from here on.
+    let poison = std::thread::spawn(move || {
+        let _held = kept.lock();
+        panic!("on purpose");
+    });
+    assert!(poison.join().is_err());
+    setup.peer(|peer| peer.say(&Up::Compiled { name: "a.js", code: b"" })).await;
+    assert!(matches!(setup.io.await, Ok(End::Panicked)));
+}
+
+#[tokio::test]
 async fn a_declared_length_is_passed_on() {
     let mut setup = started().await;
     let begun = setup.begin(RequestBody::None).await;
