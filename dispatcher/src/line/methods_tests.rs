@@ -112,6 +112,8 @@ async fn a_callee_that_ends_breaks_what_it_handed_over_and_nobody_waits_on() {
     handed(&mut caller, &mut callee).await;
     caller
         .peer(|peer| {
+            // Who asks twice is told once.
+            peer.say(&Up::Watch { event: 0, slot: DYNAMIC_SLOT });
             peer.say(&Up::Watch { event: 0, slot: DYNAMIC_SLOT });
             peer.say(&invoke(2, (DYNAMIC_SLOT, None), "spin"));
         })
