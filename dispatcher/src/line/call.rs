@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use bindery_wire::binding::HEAD_BYTES_MAX;
 use bindery_wire::flat;
-use bindery_wire::frame::{self, BODY_INLINE_BYTES_MAX, Body, Down, Operation, Outgoing};
+use bindery_wire::frame::{
+    self, BODY_INLINE_BYTES_MAX, Body, Down, METHOD_BYTES_MAX, Operation, Outgoing,
+};
 use bindery_wire::limits::{CALL_COUNT_MAX, HEADERS_BYTES_MAX, URL_BYTES_MAX};
 use bindery_wire::value::Handed;
 use bytes::Bytes;
@@ -27,9 +29,6 @@ use super::slots::{Owner, To};
 use super::{About, Cut, Line, RequestId, Table, Upload, Violation};
 use crate::rpc::Capability;
 use crate::trace::{Span, TRACEPARENT, Trace};
-
-/// Bytes of a method; those that HTTP knows are shorter.
-const METHOD_BYTES_MAX: usize = 64;
 
 /// A call under way. Dropped, it is canceled; no table may be locked then.
 pub(super) struct Calling {
@@ -119,6 +118,24 @@ impl Table {
         if let Some(exchange) = self.events.get_mut(&event) {
             exchange.bodies.push(body);
         }
+    }
+
+    /// The same under a new number. `None` if there is none left: it is kept until the line ends, as
+    /// it is not to be dropped while the table is locked.
+    pub(super) fn hold_new(
+        &mut self,
+        event: u32,
+        from: Unread,
+        length: Option<u64>,
+    ) -> Option<u32> {
+        let body = self.next_number;
+        let Some(next) = body.checked_add(1) else {
+            self.unsent.push(from);
+            return None;
+        };
+        self.next_number = next;
+        self.hold(event, body, from, length);
+        Some(body)
     }
 }
 
@@ -396,10 +413,8 @@ impl Line {
                 Given::Inline(bytes)
             }
             FetchedBody::Stream { from, length } => {
-                let body = table.next_number;
-                table.next_number = body.wrapping_add(1);
-                table.hold(event, body, from, length);
-                Given::Stream { body, length }
+                let body = table.hold_new(event, from, length);
+                body.map_or(Given::None, |body| Given::Stream { body, length })
             }
         }
     }

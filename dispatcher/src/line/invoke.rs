@@ -349,18 +349,18 @@ impl Line {
         };
         let capabilities = table.held_by(&self.code, event, &attached)?;
         let props = match props {
-            None => Props::None,
-            Some(bytes) => {
-                let value = Value::new(FORMAT, Bytes::copy_from_slice(bytes), capabilities);
-                let deep = |_| Violation::Order("props that lie too deep in each other");
-                Props::Value(Arc::new(value.map_err(deep)?))
-            }
+            None => Ok(Props::None),
+            Some(bytes) => Value::new(FORMAT, Bytes::copy_from_slice(bytes), capabilities)
+                .map(|value| Props::Value(Arc::new(value))),
         };
-        let entrypoint = entrypoint.map(Into::into);
-        let target = Callee::Code(self.code.clone());
-        let what =
-            What::Service(Arc::new(Service { target, entrypoint, props, limits: Lower::NONE }));
-        table.put_own(slot, Capability { tenant: self.code.tenant, what }, owner)
+        let capability = props.map(|props| {
+            let (target, entrypoint) =
+                (Callee::Code(self.code.clone()), entrypoint.map(Into::into));
+            let service = Service { target, entrypoint, props, limits: Lower::NONE };
+            let what = What::Service(Arc::new(service));
+            Capability { tenant: self.code.tenant, what }
+        });
+        table.put_own(slot, capability, (&self.code, owner))
     }
 
     /// Tells whoever has to do with an event's methods that it has ended. No table may be locked.

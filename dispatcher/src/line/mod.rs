@@ -129,6 +129,8 @@ struct Table {
     calls: HashMap<u32, Calling>,
     /// What the isolate was handed.
     slots: Slots,
+    /// Bodies for which no number was left.
+    unsent: Vec<Unread>,
     /// The exports and the handlers of each, once it has started.
     entrypoints: Option<Vec<(String, Vec<String>)>>,
 }
@@ -161,6 +163,7 @@ impl Line {
             bodies: HashMap::new(),
             calls: HashMap::new(),
             slots: Slots::default(),
+            unsent: Vec::new(),
             entrypoints: None,
         };
         let slots = Semaphore::new(code.limits.event_count_max.max(1) as usize);

@@ -86,6 +86,19 @@ pub enum Props {
     Value(Arc<Value>),
 }
 
+/// What stands for code that there is not.
+struct Refusing(Refused);
+
+impl Provide for Refusing {
+    fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>> {
+        Box::pin(async { Err(self.0.clone()) })
+    }
+
+    fn depth(&self) -> u32 {
+        0
+    }
+}
+
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,6 +118,14 @@ impl Capability {
             None => What::Binding { binding: Arc::new(binding.clone()), rights: Rights::All },
         };
         Some(Self { tenant: code.tenant, what })
+    }
+
+    /// A service whose calls are refused.
+    pub fn refused(tenant: TenantId, why: Refused) -> Self {
+        let target = Target::Provided(Arc::new(Refusing(why)));
+        let (entrypoint, props, limits) = (None, Props::None, Lower::NONE);
+        let service = Service { target, entrypoint, props, limits };
+        Self { tenant, what: What::Service(Arc::new(service)) }
     }
 
     /// What stands for it in an isolate.

@@ -84,10 +84,9 @@ impl Door {
     }
 
     /// An event hands over what is its own.
-    pub(crate) fn exported(&mut self, event: u32, attached: &[Attached<'_>]) {
-        let own = attached.iter().filter(|one| matches!(one, Attached::Export { .. })).count();
+    pub(crate) fn exported(&mut self, event: u32, exports: u32) {
         if let Some(state) = self.events.get_mut(&event) {
-            state.exports = state.exports.saturating_add(u32::try_from(own).unwrap_or(u32::MAX));
+            state.exports = state.exports.saturating_add(exports);
         }
     }
 
@@ -108,12 +107,20 @@ impl Door {
 
     fn call<'a>(&mut self, call: Call<'a>, body: Body<'a>) -> Result<(), Error> {
         self.check_runs(call.event)?;
-        self.calls.insert(call.call, call.event);
-        self.exported(call.event, &call.attached);
+        let (id, event) = (call.call, call.event);
+        let exported = exports(&call.attached);
         let operation = call.operation.with_body(body);
-        self.send(&Up::Call(Call { operation, ..call }));
+        self.try_send(&Up::Call(Call { operation, ..call }))?;
+        self.calls.insert(id, event);
+        self.exported(event, exported);
         Ok(())
     }
+}
+
+/// How much of what goes with something is its event's own.
+pub(crate) fn exports(attached: &[Attached<'_>]) -> u32 {
+    let own = attached.iter().filter(|one| matches!(one, Attached::Export { .. })).count();
+    u32::try_from(own).unwrap_or(u32::MAX)
 }
 
 /// Asks a binding. Returns the number of the body that is to be written in chunks, or goes out by
@@ -211,7 +218,7 @@ fn rights(number: u32) -> Rights {
 /// Lets go of what was handed over.
 #[op2(fast)]
 pub fn op_door_release(state: &mut OpState, #[smi] slot: u32) -> Result<(), Error> {
-    state.borrow::<Shared>().open()?.send(&Up::Release { slot });
+    state.borrow::<Shared>().open()?.release(slot);
     Ok(())
 }
 

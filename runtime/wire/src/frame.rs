@@ -16,6 +16,8 @@ use crate::outcome::Outcome;
 use crate::rpc::{self, Invocation, Invoke, Loopback, Returned};
 use crate::value::{Attached, Handed, Props, Value};
 
+/// Bytes of the method of an outgoing request; those that HTTP knows are shorter.
+pub const METHOD_BYTES_MAX: usize = 64;
 /// A body of at most this many bytes, all there, travels inside the head.
 pub const BODY_INLINE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one chunk of a longer body.
