@@ -60,6 +60,13 @@ pub enum Slot<'a> {
 }
 
 impl Code {
+    /// Whether it is a version of the same worker, and the same instance if that was loaded.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.tenant == other.tenant
+            && self.instance == other.instance
+            && self.worker == other.worker
+    }
+
     /// What a slot stands for; absent if the version has no such slot.
     pub fn slot(&self, slot: u32) -> Option<Slot<'_>> {
         match slot {

@@ -179,6 +179,8 @@ pub(super) struct Exchange {
     pub(super) told: Option<Box<Told>>,
     /// What it has to do with methods, if anything.
     pub(super) methods: Option<Box<Methods>>,
+    /// What it may use is lowered to this: so it is for what it calls of its own worker.
+    pub(super) limits: Lower,
     /// Subrequests that it may still make.
     pub(super) calls_left: u32,
     /// Subrequests that it may make in all.
@@ -252,6 +254,7 @@ impl Exchange {
             slots: Vec::new(),
             told: None,
             methods: None,
+            limits: Lower::NONE,
             calls_left: code.limits.subrequest_count_max,
             calls_max: code.limits.subrequest_count_max,
             calls_waiting: 0,
@@ -265,6 +268,7 @@ impl Exchange {
     pub(super) fn lower(&mut self, limits: &Lower) {
         self.calls_left = self.calls_left.min(limits.subrequests.unwrap_or(u32::MAX));
         self.calls_max = self.calls_left;
+        self.limits = limits.clone();
     }
 
     /// Tells whoever waits that the isolate is gone.

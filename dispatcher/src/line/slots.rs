@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bindery_wire::frame::Body;
+use bindery_wire::limits::Lower;
 use bindery_wire::value::{
     self, ATTACHED_COUNT_MAX, Attached, DYNAMIC_SLOT, Handed, OWN_COUNT_MAX, OWN_SLOTS, Rights,
 };
@@ -19,7 +20,7 @@ use super::outside::Unread;
 use super::{Line, Refused, Table, Violation};
 use crate::code::{Code, Slot};
 use crate::limit::SLOTS;
-use crate::rpc::{Capability, Export, Props, Service, Value, What};
+use crate::rpc::{Capability, Export, Props, Service, Target, Value, What};
 
 /// Capabilities that one isolate holds beside those that its version declares.
 pub(crate) const SLOT_COUNT_MAX: usize = 10_000;
@@ -254,7 +255,7 @@ impl Table {
                 None => To::Declared,
             },
             None => match &self.slots.get(slot, Some(event))?.what {
-                What::Service(service) => To::Service(service.clone()),
+                What::Service(service) => To::Service(self.lowered(code, Some(event), service)),
                 What::Binding { binding, rights } => To::Held(binding.clone(), *rights),
                 What::Export(export) => To::Export(export.clone()),
             },
@@ -272,7 +273,10 @@ impl Table {
             return Err(Violation::Order("more with one value than may be"));
         }
         let held = |slot| {
-            let held = self.slots.get(slot, event).cloned();
+            let mut held = self.slots.get(slot, event).cloned();
+            if let Some(Capability { what: What::Service(service), .. }) = &mut held {
+                *service = self.lowered(code, event, service);
+            }
             held.or_else(|| Capability::declared(code, slot))
         };
         let one = |attached: &Attached<'_>| match attached {
@@ -282,6 +286,20 @@ impl Table {
         };
         let all: Option<Vec<_>> = attached.iter().map(one).collect();
         all.ok_or(Violation::Order("something that it does not hold"))
+    }
+
+    /// An export of the isolate's own worker is called, and handed on, with no more than the event
+    /// itself may use.
+    fn lowered(&self, code: &Code, event: Option<u32>, service: &Arc<Service>) -> Arc<Service> {
+        let exchange = event.and_then(|event| self.events.get(&event));
+        let limits = exchange.map_or(&Lower::NONE, |exchange| &exchange.limits);
+        match &service.target {
+            Target::Code(of) if *limits != Lower::NONE && of.is_of(code) => {
+                let limits = service.limits.and(limits);
+                Arc::new(Service { limits, ..(**service).clone() })
+            }
+            _ => service.clone(),
+        }
     }
 
     /// Has the isolate hold something in a slot of its choice. What is too large is not held: calls

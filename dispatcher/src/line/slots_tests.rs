@@ -3,6 +3,7 @@
 use bindery_wire::frame::{Body, Bound, Call, Operation, Up};
 use bindery_wire::value::{Attached, DYNAMIC_SLOT, Rights};
 
+use bindery_wire::limits::Lower;
 use bindery_wire::rpc::Loopback;
 use bindery_wire::value::INLINE_BYTES_MAX;
 
@@ -138,6 +139,23 @@ async fn exports_with_large_props_are_refused_when_they_are_called() {
         .await;
     let next = service(&mut setup, OWN + count).await;
     assert!(matches!(&next.target, Target::Code(_)));
+}
+
+/// Code that runs under the limits of an entrypoint got rid of them by calling its own exports.
+#[tokio::test]
+async fn an_export_of_its_own_is_called_under_the_limits_of_the_event() {
+    let mut setup = handed().await;
+    let lower = Lower { subrequests: Some(5), cpu_ms: Some(10), ..Lower::NONE };
+    if let Some(exchange) = setup.line.table().events.get_mut(&0) {
+        exchange.lower(&lower);
+        exchange.calls_left = 8;
+    }
+    setup.peer(|peer| (0..2).for_each(|at| peer.say(&loopback(OWN + at, None, None)))).await;
+    assert_eq!(service(&mut setup, OWN).await.limits, lower);
+    let attached = [Attached::Slot { slot: OWN + 1, rights: Rights::All }];
+    let held = setup.line.table().held_by(setup.line.code(), Some(0), &attached).expect("held");
+    let crate::rpc::What::Service(on) = &held[0].what else { panic!("a service") };
+    assert_eq!(on.limits, lower);
 }
 
 /// A number that is used twice overwrote the body that had it, which was dropped while the table
