@@ -373,7 +373,7 @@ fn push(
     let kind = EventKind::Fetch(frame::Request { method, url, headers, cf, body });
     let cpu_ms_max = limits.cpu_ms;
     let frame = Down::Event(frame::Event { event, entrypoint, props, cpu_ms_max, kind });
-    line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
+    line.outbox.ask(&frame)
 }
 
 impl Line {

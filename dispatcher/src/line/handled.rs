@@ -75,7 +75,7 @@ fn push(
     let props = table.hand_props(&line.code, props, event).map_err(|_| NotTaken::Full)?;
     let cpu_ms_max = limits.cpu_ms;
     let frame = Down::Event(frame::Event { event, entrypoint, props, cpu_ms_max, kind });
-    line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
+    line.outbox.ask(&frame)
 }
 
 /// What stands if the handler says nothing.

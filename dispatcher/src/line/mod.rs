@@ -49,7 +49,7 @@ pub use told::{Item, Tails};
 pub use upload::{Cut, Upload};
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bindery_logic::blame::Blame;
@@ -113,6 +113,8 @@ pub struct Line {
     used_ms: AtomicU64,
     events_ended: AtomicU64,
     load: load::Load,
+    /// Bytes of calls of methods that have not begun.
+    soon: Arc<AtomicUsize>,
 }
 
 struct Table {
@@ -178,6 +180,7 @@ impl Line {
             slots,
             events_ended: AtomicU64::new(0),
             load: load::Load::default(),
+            soon: Arc::default(),
         };
         (Arc::new(line), begun)
     }
@@ -228,8 +231,13 @@ impl Line {
         idle.then(|| self.used_ms.load(Ordering::Relaxed))
     }
 
-    /// Writes a frame that fits in any case; a line that has ended swallows it.
+    /// Writes a frame that fits in any case; a line that has ended swallows it. An isolate that has let
+    /// too much wait has its line ended.
     pub(crate) fn send(&self, frame: &Down<'_>) {
+        if self.outbox.is_over() {
+            tracing::warn!(isolate = %self.number, "an isolate does not read what it is sent");
+            return self.sever();
+        }
         if let Err(error) = self.outbox.push(frame) {
             tracing::error!(isolate = %self.number, %error, "a frame was not sent");
         }
