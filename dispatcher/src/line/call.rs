@@ -11,7 +11,8 @@ use std::sync::Arc;
 use bindery_wire::binding::HEAD_BYTES_MAX;
 use bindery_wire::flat;
 use bindery_wire::frame::{
-    self, BODY_INLINE_BYTES_MAX, Body, Down, METHOD_BYTES_MAX, Operation, Outgoing,
+    self, BODY_COUNT_MAX, BODY_INLINE_BYTES_MAX, Body, Down, METHOD_BYTES_MAX, Operation, Outgoing,
+    UNREAD_BYTES,
 };
 use bindery_wire::limits::{CALL_COUNT_MAX, HEADERS_BYTES_MAX, URL_BYTES_MAX};
 use bindery_wire::value::Handed;
@@ -20,7 +21,7 @@ use futures_util::future::TryFutureExt;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
-use super::body::{Download, Intake};
+use super::body::Download;
 use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
 use super::methods::{First, Made, Place, Remote};
@@ -116,6 +117,9 @@ impl Table {
     pub(super) fn hold(&mut self, event: u32, body: u32, from: Unread, length: Option<u64>) {
         self.bodies.insert(body, Sending { event, state: State::Held { from, length } });
         if let Some(exchange) = self.events.get_mut(&event) {
+            if exchange.bodies.len() >= BODY_COUNT_MAX {
+                exchange.bodies.retain(|known| self.bodies.contains_key(known));
+            }
             exchange.bodies.push(body);
         }
     }
@@ -316,8 +320,6 @@ impl Line {
         event: u32,
         body: &Body<'_>,
     ) -> Result<(RequestBody, bool), Violation> {
-        let Table { events, intakes, bodies, .. } = table;
-        let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
         let body = match *body {
             Body::None => RequestBody::None,
             Body::Inline(bytes) if bytes.len() <= BODY_INLINE_BYTES_MAX => {
@@ -327,18 +329,14 @@ impl Line {
             Body::Inline(_) => return Err(Violation::Order("an inline body over the limit")),
             Body::Passed { body } => {
                 // A request's body has no encoding that its sender knows of.
-                let (from, length) = take_unread(bodies, event, body)?;
+                let (from, length) = take_unread(&mut table.bodies, event, body)?;
                 let decoded = matches!(from, Unread::Encoded(_));
                 let length = length.filter(|_| !decoded);
                 let from = from.decoded().passed(&self.host.meter);
                 return Ok((RequestBody::Stream { from, length }, decoded));
             }
             Body::Stream { body, length } => {
-                let intake = Arc::new(Intake::new());
-                if intakes.insert(body, intake.clone()).is_some() {
-                    return Err(Violation::Order("a body number twice"));
-                }
-                exchange.intakes.push(body);
+                let intake = table.receive((event, body), UNREAD_BYTES)?;
                 let max = self.code.limits.response_bytes_max;
                 let download = Download::new(self, intake, (None, body), (length, max));
                 let from = Upload::new(download.map_err(|_| Cut::Unfinished));

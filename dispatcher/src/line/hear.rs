@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bindery_wire::event::Handler;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up, WINDOW_BYTES};
 use bindery_wire::log::{Exception, Record, Spent};
 use bindery_wire::{Outcome, codec};
 use bytes::Bytes;
 
-use super::body::{Download, Intake, Outflow, Pumped, pump};
+use super::body::{Download, Outflow, Pumped, pump};
 use super::call::Calling;
 use super::event::{Exchange, Sending, State as Moved};
 use super::told::Told;
@@ -126,7 +126,7 @@ impl Line {
 
     fn hear_head(self: &Arc<Self>, head: Head<'_>) -> Heard {
         let mut table = self.table();
-        let Table { events, intakes, bodies, .. } = &mut *table;
+        let Table { events, bodies, .. } = &mut *table;
         let exchange =
             events.get_mut(&head.event).ok_or(Violation::Order("a head of no event of its"))?;
         if exchange.about.handler != Handler::Fetch {
@@ -150,11 +150,7 @@ impl Line {
                 (ReplyBody::Passed { from, length: length.filter(|_| is_as_sent) }, None)
             }
             Body::Stream { body, length } => {
-                let intake = Arc::new(Intake::new());
-                if intakes.insert(body, intake.clone()).is_some() {
-                    return Err(Violation::Order("a body number twice"));
-                }
-                exchange.intakes.push(body);
+                let intake = table.receive((head.event, body), WINDOW_BYTES)?;
                 let max = self.code.limits.response_bytes_max;
                 let download = Download::new(self, intake, (Some(head.event), body), (length, max));
                 (ReplyBody::Stream(download), Some(body))

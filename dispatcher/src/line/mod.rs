@@ -115,6 +115,8 @@ pub struct Line {
     load: load::Load,
     /// Bytes of calls of methods that have not begun.
     soon: Arc<AtomicUsize>,
+    /// Bytes of the windows of bodies of its calls that are read.
+    windows: Arc<AtomicUsize>,
 }
 
 struct Table {
@@ -181,6 +183,7 @@ impl Line {
             events_ended: AtomicU64::new(0),
             load: load::Load::default(),
             soon: Arc::default(),
+            windows: Arc::default(),
         };
         (Arc::new(line), begun)
     }

@@ -2,7 +2,7 @@
 #![expect(missing_docs, unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
 
 use bindery_wire::binding::HEAD_BYTES_MAX;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Bound, Call, Operation, Up};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Bound, Call, Operation, UNREAD_BYTES, Up};
 use bindery_wire::value::{ATTACHED_COUNT_MAX, Attached, Rights};
 use deno_core::{OpState, op2, v8};
 
@@ -40,7 +40,7 @@ impl Shared {
             kind::STREAM => {
                 let mut door = self.open()?;
                 door.check_runs(event)?;
-                let body = door.begin_body(event, Source::Script);
+                let body = door.begin_body(event, Source::Script, UNREAD_BYTES)?;
                 let length = u64::try_from(given.length).ok();
                 door.call(call, Body::Stream { body, length }).map(|()| body)
             }
@@ -71,11 +71,17 @@ impl Door {
     /// Has something go with the call that is made next.
     fn attach(&mut self, attached: Attached<'static>) -> Result<(), Error> {
         if self.attached.len() >= ATTACHED_COUNT_MAX {
-            self.attached.clear();
+            self.detach();
             return Err(Error::TooManyAttached);
         }
         self.attached.push(attached);
         Ok(())
+    }
+
+    /// Has nothing go with the next call: something of it can not.
+    fn detach(&mut self) {
+        let attached = self.take_attached();
+        self.forget_bodies(&attached);
     }
 
     /// What goes with what is said now.
@@ -100,7 +106,8 @@ impl Door {
             return Err(Error::RequestTooLong { max });
         }
         self.check_runs(call.event)?;
-        let body = self.begin_body(call.event, Source::Bytes { bytes, at: 0 });
+        let source = Source::Bytes { bytes, at: 0 };
+        let body = self.begin_body(call.event, source, UNREAD_BYTES)?;
         self.call(call, Body::Stream { body, length: Some(length) })?;
         Ok(if self.pump(body) { 0 } else { body })
     }
@@ -110,7 +117,13 @@ impl Door {
         let (id, event) = (call.call, call.event);
         let exported = exports(&call.attached);
         let operation = call.operation.with_body(body);
-        self.try_send(&Up::Call(Call { operation, ..call }))?;
+        let call = Up::Call(Call { operation, ..call });
+        if let Err(error) = self.try_send(&call) {
+            if let Up::Call(call) = &call {
+                self.forget_bodies(&call.attached);
+            }
+            return Err(error);
+        }
         self.calls.insert(id, event);
         self.exported(event, exported);
         Ok(())
@@ -200,7 +213,13 @@ pub fn op_door_attach_body(
         door.attach(Attached::Body(Body::Passed { body }))?;
         return Ok(body);
     }
-    let body = door.begin_body(event, Source::Script);
+    let body = match door.begin_body(event, Source::Script, UNREAD_BYTES) {
+        Ok(body) => body,
+        Err(error) => {
+            door.detach();
+            return Err(error);
+        }
+    };
     let length = u64::try_from(length).ok();
     door.attach(Attached::Body(Body::Stream { body, length }))?;
     Ok(body)

@@ -117,6 +117,13 @@ pub enum Error {
         bytes = bindery_wire::value::OWN_BYTES_MAX
     )]
     TooManyOwn,
+    /// More bodies on their way than an event may send at once.
+    #[class(range)]
+    #[error(
+        "too many bodies and streams are sent at once; one event may send {max}",
+        max = bindery_wire::frame::BODY_COUNT_MAX
+    )]
+    TooManyBodies,
     /// Something whose parts are too long together.
     #[class(range)]
     #[error(

@@ -2,7 +2,7 @@
 #![expect(unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
 
 use bindery_wire::binding;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Call, Operation, Up};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Call, Operation, UNREAD_BYTES, Up};
 use bindery_wire::rpc::{How, Invoke, Loopback, PATH_BYTES_MAX, PATH_COUNT_MAX, Returned};
 use deno_core::{OpState, op2, v8};
 
@@ -67,7 +67,7 @@ pub fn op_door_return<'s>(
         return Ok(0);
     }
     let length = Some(bytes.len() as u64);
-    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 });
+    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 }, UNREAD_BYTES)?;
     said.value = Body::Stream { body, length };
     door.try_send(&Up::Returned(said))?;
     Ok(if door.pump(body) { 0 } else { body })
