@@ -72,3 +72,25 @@ async fn nobody_loads_more_than_it_may_itself() {
     assert!(host.get(TENANT, "/").await.expect_status(200).text().contains("exceededCpu"));
     host.shutdown().await;
 }
+
+/// Code that was given lower limits got rid of them by a call of its own exports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loaded_worker_keeps_the_limits_of_an_entrypoint_in_calls_of_its_own_exports() {
+    let host = Host::new().start().await;
+    let body =
+        "const worker = env.LOADER.load(code(`export default { async fetch(request, env, ctx) {
+          const to = new URL(request.url).pathname;
+          if (to === '/plain') return ctx.exports.default.fetch('http://x/');
+          if (to === '/props') return ctx.exports.default({ props: {} }).fetch('http://x/');
+          let made = 0;
+          while (made < 5 && await fetch('http://o/').then(() => true, () => false)) made++;
+          return new Response(String(made));
+        } };`));
+        const stub = worker.getEntrypoint('default', { limits: { subRequests: 2 } });
+        const made = [await ask(stub), await ask(stub, '/plain'), await ask(stub, '/props')];
+        return new Response(made.join());";
+    host.deploy(TENANT, &loading("return new Response('');").name("origin")).await;
+    host.deploy(TENANT, &loading(body).metadata("outbound", json!({ "service": "origin" }))).await;
+    assert_eq!(host.get(TENANT, "/").await.expect_status(200).text(), "2,2,2");
+    host.shutdown().await;
+}

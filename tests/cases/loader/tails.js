@@ -44,6 +44,18 @@ export default {
     t.ok(item.eventTimestamp > 0);
   },
 
+  async "half a surrogate pair is told like any other text"(env, t) {
+    const stub = load(env, `export default { fetch() {
+      console.log("\\ud800", [["\\udfff"]]);
+      return new Response("");
+    } };`);
+    await (await stub.fetch("http://x/")).text();
+    const [item] = await told(env, 1);
+    t.deepEqual(item.logs[0].message, ["\ud800", [["\udfff"]]]);
+    t.equal(await (await stub.fetch("http://x/")).text(), "");
+    t.equal((await told(env, 1)).length, 1);
+  },
+
   async "an exception stands in the item"(env, t) {
     const stub = load(env, `export default { async fetch() {
       console.log("before");

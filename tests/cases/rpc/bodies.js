@@ -47,6 +47,20 @@ export default {
     t.equal(await new Response(stream).text(), long);
   },
 
+  async "a body is passed on as often as one likes"({ BODIES, METHODS }, t) {
+    let stream = await BODIES.stream(long);
+    for (let times = 0; times < 100; times++) stream = await METHODS.echo(stream);
+    t.equal(await new Response(stream).text(), long);
+  },
+
+  async "more streams than an event may send at once are an error"({ METHODS }, t) {
+    const streams = () => Array.from({ length: 900 }, () => new ReadableStream());
+    const calls = [METHODS.echo(streams()), METHODS.echo(streams()), METHODS.echo(streams())];
+    const error = await t.rejects(calls[2], RangeError);
+    t.ok(/^too many bodies and streams are sent at once/.test(error.message), error.message);
+    t.equal(await METHODS.echo(1), 1);
+  },
+
   async "a stream to write to is written to from elsewhere"({ BODIES }, t) {
     const { readable, writable } = new IdentityTransformStream();
     const written = BODIES.write(writable, ["a", "b", "c"]);

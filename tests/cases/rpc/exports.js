@@ -27,6 +27,20 @@ export default {
     t.throws(() => ctx.exports.Own(5), options);
   },
 
+  async "props are bounded, each and together"(_, t, { ctx }) {
+    const own = (bytes) => ctx.exports.Own({ props: { z: new Uint8Array(bytes) } });
+    const one = t.throws(() => own((1 << 20) + 1), RangeError);
+    t.ok(/^props of \d+ bytes; the limit is 1048576$/.test(one.message), one.message);
+    const held = [];
+    const all = t.throws(() => {
+      for (;;) held.push(own((1 << 20) - 1000));
+    }, RangeError);
+    t.ok(/props are too large together/.test(all.message), all.message);
+    t.equal(held.length, 16);
+    t.equal((await held[15].props()).z.length, (1 << 20) - 1000);
+    t.equal(await ctx.exports.Own.text(), "a text");
+  },
+
   async "only the one with props is handed on"({ METHODS }, t, { ctx }) {
     const error = await t.rejects(METHODS.echo(ctx.exports.Own), DOMException);
     t.equal(error.message, 'Could not serialize object of type "LoopbackServiceStub". This type does not support serialization.');
