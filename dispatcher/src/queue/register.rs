@@ -149,6 +149,9 @@ impl Inner {
             }
             let now_ms = self.now_ms();
             let mut draft = Draft::default();
+            if queue.is_none() {
+                self.admit_queue(of.0).await?;
+            }
             let before = self.need(&mut draft, (of, queue), now_ms).await?;
             let after = Queue {
                 consumer: Some(said.consumer.clone()),

@@ -104,6 +104,53 @@ impl Engine for Mortal {
     }
 }
 
+/// A store in which what a sender commits is seen late: not before the entry is removed under which
+/// the queue was attended then.
+struct Late {
+    rows: Arc<dyn Engine>,
+    held: tokio::sync::Semaphore,
+    done: tokio::sync::Semaphore,
+    /// Whether a commit is held back, and one after the other is released.
+    holds: std::sync::atomic::AtomicBool,
+}
+
+impl Engine for Late {
+    fn get(&self, key: Vec<u8>) -> BoxFuture<'_, Stored<Option<Bytes>>> {
+        self.rows.get(key)
+    }
+
+    fn scan(&self, range: KeyRange, count_max: usize) -> BoxFuture<'_, Stored<Vec<Entry>>> {
+        self.rows.scan(range, count_max)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Stored<Committed>> {
+        use std::sync::atomic::Ordering;
+
+        use bindery_storage::engine::Write;
+
+        let due = |key: &[u8]| key.first() == Some(&(bindery_storage::key::Space::Due as u8));
+        let leaves = batch.writes.iter().any(|w| matches!(w, Write::Delete { key } if due(key)));
+        let relies = batch.checks.iter().any(|check| due(&check.key)) && !leaves;
+        Box::pin(async move {
+            if relies && self.holds.swap(false, Ordering::Relaxed) {
+                self.held.acquire().await.expect("open").forget();
+                let committed = self.rows.commit(batch).await;
+                self.done.add_permits(1);
+                return committed;
+            }
+            if leaves && self.held.available_permits() == 0 && self.done.available_permits() == 0 {
+                self.held.add_permits(1);
+                let _ = tokio::time::timeout(Duration::from_millis(50), self.done.acquire()).await;
+            }
+            self.rows.commit(batch).await
+        })
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Stored<Box<dyn View>>> {
+        self.rows.snapshot()
+    }
+}
+
 /// Queues with a scheduler that delivers them.
 struct World {
     queues: Queues,
@@ -360,6 +407,56 @@ async fn killed_at_any_commit_every_message_is_settled_in_the_end_and_none_is_in
         }
         world.end().await;
     }
+}
+
+/// A queue for dead letters that could not be made once stood before everything behind it.
+#[tokio::test]
+async fn a_dead_letter_finds_its_queue_though_the_tenant_has_as_many_as_it_may() {
+    let fixture = Arc::new(Fixture::new().await);
+    let declared = QueueConsumer {
+        max_retries: Some(0),
+        dead_letter_queue: Some("dead".into()),
+        ..consumer("jobs")
+    };
+    let a = World::tenant(&fixture, "a", vec![declared]).await;
+    let world =
+        World::over(&fixture, fixture.engine.clone(), Box::new(|_, _| (Outcome::Exception, None)));
+    let many = bindery_storage::tables::Stored { bytes: 0, rows: QUEUE_COUNT_MAX };
+    let account = Account::new(fixture.engine.clone());
+    let writes = account.change(a, QUEUES, many, bindery_storage::tables::Stored::default());
+    let batch = Batch { checks: vec![], writes: writes.into_iter().collect() };
+    fixture.engine.commit(batch).await.expect("counted");
+    world.send((a, "jobs"), 1).await;
+    world.until("a dead letter", async || world.backlog((a, "dead")).await == 1).await;
+    let body = Body { content: Content::Json, bytes: Bytes::from_static(b"1") };
+    let sent = [Sent { body, delay_s: None }];
+    assert!(matches!(world.queues.send((a, "other"), &sent).await, Err(Error::Quota(_))));
+    world.end().await;
+}
+
+/// A message that was committed as its queue was about to be left, and could not be seen by then,
+/// once had no entry: nobody came for it until somebody sent another one.
+#[tokio::test]
+async fn what_comes_while_a_queue_is_left_is_delivered() {
+    let fixture = Arc::new(Fixture::new().await);
+    let a = World::tenant(&fixture, "a", vec![consumer("jobs")]).await;
+    let late = Arc::new(Late {
+        rows: fixture.engine.clone(),
+        held: tokio::sync::Semaphore::new(0),
+        done: tokio::sync::Semaphore::new(0),
+        holds: false.into(),
+    });
+    let world = World::over(&fixture, late.clone(), Box::new(all_acked));
+    world.send((a, "jobs"), 1).await;
+    world.until("the first", async || world.seen().len() == 1).await;
+    late.holds.store(true, std::sync::atomic::Ordering::Relaxed);
+    let second = async {
+        world.send((a, "jobs"), 1).await;
+    };
+    let waited = world.until("the second", async || world.seen().len() == 2);
+    tokio::join!(second, waited);
+    assert!(late.done.is_closed() || !late.holds.load(std::sync::atomic::Ordering::Relaxed));
+    world.end().await;
 }
 
 #[tokio::test]
