@@ -35,8 +35,6 @@ pub struct CronShown {
 /// A cron that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CronDue {
-    /// The tenant's name.
-    pub tenant: String,
     /// The expression.
     pub expression: String,
     /// The occurrence, in milliseconds since 1970.
@@ -78,10 +76,11 @@ impl Registry {
 
     /// The cron that an entry is due of; absent if it is nobody's any more.
     pub async fn cron_due(&self, id: TenantId, due: &Due) -> Result<Option<CronDue>> {
-        let Some(tenant) = self.0.tenants.get(id).await? else { return Ok(None) };
+        if self.0.tenants.get(id).await?.is_none() {
+            return Ok(None);
+        }
         let row = self.0.cron_of(id, due).await?;
         Ok(row.map(|(_, expression, cron)| CronDue {
-            tenant: tenant.name,
             expression: expression.to_owned(),
             at_ms: cron.at_ms,
             recipe: cron.recipe,
