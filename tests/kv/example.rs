@@ -1,7 +1,5 @@
 //! `examples/kv-notes`, deployed as its README says.
 
-
-
 use crate::host::Host;
 
 const TO: &str = "notes.demo";

@@ -1,6 +1,5 @@
 //! `bindery store`: looks at what a server keeps, copies it while it serves, and makes it anew.
 
-
 use super::{TENANT, says};
 use crate::host::Program;
 

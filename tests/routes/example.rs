@@ -1,7 +1,5 @@
 //! `examples/api`, deployed as its README says.
 
-
-
 use super::{TENANT, grant};
 use crate::host::Host;
 

@@ -93,7 +93,7 @@ impl Place {
         let host = request::host(parts, request::check(parts)?, &self.peer);
         let code = self.route(parts, host).await?;
         let body = take_in(body).await.map_err(cut)?;
-        let mut run = Run { place: self, ids, parts, host, code };
+        let run = Run { place: self, ids, parts, host, code };
         let (status, headers, body) = run.to_head(body).await?;
         let domain = &self.front.domain;
         response::answer(&parts.method, domain, (status, &headers, body)).map_err(|error| {
@@ -169,7 +169,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs the event, once more if an isolate died by another's fault, until there is a head.
-    async fn to_head(&mut self, mut body: RequestBody) -> Result<(u16, Bytes, ReplyBody), Refusal> {
+    async fn to_head(&self, mut body: RequestBody) -> Result<(u16, Bytes, ReplyBody), Refusal> {
         let method = self.parts.method.as_str();
         let mut runs = 0;
         loop {
@@ -187,11 +187,7 @@ impl Run<'_> {
                     _ => return Err(Failure::Overloaded.into()),
                 },
                 Reply::Lost(blame) => match again {
-                    Some(again) if failure::runs_again(method, blame, runs) => {
-                        // Its tenant may have been suspended, which is how isolates are lost too.
-                        self.code = self.place.route(self.parts, self.host).await?;
-                        body = again;
-                    }
+                    Some(again) if failure::runs_again(method, blame, runs) => body = again,
                     _ => return Err(Refusal::ended(Outcome::Lost, &self.code)),
                 },
             }
