@@ -8,6 +8,7 @@ use bindery_wire::{Limits, Manifest, TenantId, VersionId};
 use bytes::Bytes;
 
 use crate::line::Tails;
+use crate::loader::Room;
 use crate::rpc::{Service, Value};
 
 /// A version with everything that an isolate needs to start it.
@@ -35,6 +36,11 @@ pub struct Code {
     pub outbound: Option<Arc<Service>>,
     /// What is told of each event, when it has ended.
     pub tails: Option<Arc<Tails>>,
+    /// How deep values lie in each other in those: each is let go inside what holds it.
+    pub depth: u32,
+    /// What it takes of its tenant's room, if it was loaded: whoever holds the code holds that too.
+    #[expect(dead_code, reason = "held, and never looked at")]
+    pub(crate) room: Option<Room>,
     /// The lowest of the server's, the tenant's and the version's limits.
     pub limits: Limits,
     /// Changes with every change of the worker's secrets or the tenant's limits: an isolate of
@@ -54,6 +60,13 @@ pub enum Slot<'a> {
 }
 
 impl Code {
+    /// Whether it is a version of the same worker, and the same instance if that was loaded.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.tenant == other.tenant
+            && self.instance == other.instance
+            && self.worker == other.worker
+    }
+
     /// What a slot stands for; absent if the version has no such slot.
     pub fn slot(&self, slot: u32) -> Option<Slot<'_>> {
         match slot {

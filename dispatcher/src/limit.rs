@@ -132,7 +132,7 @@ bindery_wire::limits! {
         "workers loaded by those of a tenant that somebody can still call"; "loading throws";
         "load them by name, so that the same one is used again";
     LOADED_BYTES = "loaded_bytes_max" loader::LOADED_BYTES_MAX, Bytes, None;
-        "bytes of the code of those, what is the same counted once"; "loading throws";
+        "bytes of the code of those, what is the same counted once, and of what each is given"; "loading throws";
         "load fewer at once";
     LOADED_NAMES = "loaded_name_count_max" loader::NAME_COUNT_MAX, Count, None;
         "names by which a tenant's loaders know workers";

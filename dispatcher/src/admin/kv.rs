@@ -18,7 +18,7 @@ use super::Admin;
 use super::answer::{Answer, Refusal as Refused, done, json as answer};
 use super::fields::{self, Faults};
 use crate::kv::{Error, Found, Namespace, Options};
-use crate::line::{Cut, RequestBody};
+use crate::line::{Cut, RequestBody, Upload};
 use crate::problem::{Code, Problem};
 
 /// How long a client may take to send a value.
@@ -121,7 +121,7 @@ pub(super) async fn put(
     let options = Options { expiration_s, ttl_s, metadata: query.remove("metadata") };
     let of = find(&admin, &tenant, namespace).await?;
     let length = body.size_hint().exact();
-    let from = Box::pin(body.map_err(|_| Cut::Unfinished));
+    let from = Upload::new(body.map_err(|_| Cut::Unfinished));
     let body = RequestBody::Stream { from, length };
     let kept = tokio::time::timeout(VALUE_TIME_MAX, admin.parts.kv.put(&of, &name, options, body));
     kept.await.unwrap_or(Err(Error::Slow)).map_err(problem)?;

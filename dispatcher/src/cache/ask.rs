@@ -17,7 +17,7 @@ use super::receive::{Ended, Received};
 use super::variant::{Key, Stored, Variant};
 use super::{CACHE_KEY_BYTES_MAX, CACHE_NAME_BYTES_MAX, Inner};
 use crate::limit::{CACHE_KEY, CACHE_NAME};
-use crate::line::{Answer, Ask, FetchedBody, Refused, RequestBody, Unread};
+use crate::line::{Answer, Ask, FetchedBody, Refused, RequestBody, Unread, Upload};
 use crate::outbound;
 
 /// Tells a worker that its response was kept.
@@ -188,7 +188,7 @@ async fn read(
             }
             outbound::whole(bytes)
         }
-        Stored::Filed(filed) => Box::pin(filed.read(first, end).await.map_err(|error| {
+        Stored::Filed(filed) => Upload::new(filed.read(first, end).await.map_err(|error| {
             tracing::error!(%error, "a file of the cache can not be opened");
             Refused::failed("internal error: the cache can not read the response")
         })?),

@@ -181,7 +181,7 @@ fn stream(
     chunks: impl IntoIterator<Item = Result<Bytes, Cut>, IntoIter: Send + 'static>,
 ) -> Upload {
     let frames = chunks.into_iter().map(|chunk| chunk.map(http_body::Frame::data));
-    Box::pin(StreamBody::new(futures_util::stream::iter(frames)))
+    Upload::new(StreamBody::new(futures_util::stream::iter(frames)))
 }
 
 fn large(byte: u8, count: usize) -> RequestBody {
@@ -292,7 +292,7 @@ async fn who_fills_the_disk_loses_its_own_whether_kept_or_on_its_way() {
         let bytes = receiver.recv().await?;
         Some((Ok(http_body::Frame::data(bytes)), receiver))
     });
-    let from: Upload = Box::pin(StreamBody::new(frames));
+    let from = Upload::new(StreamBody::new(frames));
     let held = caches.clone();
     let stalled =
         async move { keep(&held, A, "/stalled", RequestBody::Stream { from, length: None }).await };

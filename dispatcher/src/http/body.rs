@@ -33,11 +33,11 @@ pub(super) async fn take_in(incoming: Incoming) -> Result<RequestBody, Cut> {
                 Ok(all) => all.map(|()| RequestBody::Inline(joined(read))),
                 Err(_) => {
                     source.ready = read;
-                    Ok(RequestBody::Stream { from: Box::pin(source), length })
+                    Ok(RequestBody::Stream { from: Upload::new(source), length })
                 }
             }
         }
-        Some(_) | None => Ok(RequestBody::Stream { from: Box::pin(source), length }),
+        Some(_) | None => Ok(RequestBody::Stream { from: Upload::new(source), length }),
     }
 }
 
@@ -138,7 +138,7 @@ impl Body for Answer {
             }
             Self::Stream(download) => Pin::new(download).poll_frame(context),
             Self::Passed { from, left } => {
-                let polled = std::task::ready!(from.as_mut().poll_frame(context));
+                let polled = std::task::ready!(Pin::new(from).poll_frame(context));
                 Poll::Ready(polled.map(|frame| {
                     let frame = frame.map_err(|_| Broken::Unfinished)?;
                     let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;

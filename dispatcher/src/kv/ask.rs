@@ -156,14 +156,12 @@ fn head(said: &impl Serialize) -> Vec<u8> {
 /// Bytes as a body, of whatever length.
 fn bytes(bytes: Bytes) -> FetchedBody {
     use bindery_wire::frame::BODY_INLINE_BYTES_MAX;
-    use http_body_util::{BodyExt, Full};
 
     if bytes.len() <= BODY_INLINE_BYTES_MAX {
         return FetchedBody::Inline(bytes);
     }
     let length = Some(bytes.len() as u64);
-    let from =
-        crate::line::Unread::Plain(Box::pin(Full::new(bytes).map_err(|never| match never {})));
+    let from = crate::line::Unread::Plain(crate::outbound::whole(bytes));
     FetchedBody::Stream { from, length }
 }
 

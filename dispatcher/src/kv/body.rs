@@ -10,7 +10,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 
 use super::{Error, Kv, Result};
-use crate::line::{Cut, FetchedBody, Unread};
+use crate::line::{Cut, FetchedBody, Unread, Upload};
 
 /// A value that was found. Nothing of it is read yet, unless it stood in its key's row.
 pub struct Content {
@@ -92,6 +92,6 @@ pub(super) async fn joined(contents: Vec<Content>) -> Result<FetchedBody> {
         tracing::warn!(%error, "a value was cut off on its way to its reader");
         Cut::Unfinished
     });
-    let from = Unread::Plain(Box::pin(StreamBody::new(frames)));
+    let from = Unread::Plain(Upload::new(StreamBody::new(frames)));
     Ok(FetchedBody::Stream { from, length: Some(length) })
 }

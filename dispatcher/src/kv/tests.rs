@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::clock::Millis;
-use crate::line::{Cut, RequestBody};
+use crate::line::{Cut, RequestBody, Upload};
 use crate::scheduler::Deliver;
 
 const A: TenantId = TenantId(1);
@@ -113,7 +113,7 @@ fn of(tenant: TenantId, name: &str) -> Namespace {
 
 fn streamed(pieces: Vec<std::result::Result<Bytes, Cut>>, length: Option<u64>) -> RequestBody {
     let frames = pieces.into_iter().map(|piece| piece.map(Frame::data));
-    RequestBody::Stream { from: Box::pin(StreamBody::new(stream::iter(frames))), length }
+    RequestBody::Stream { from: Upload::new(StreamBody::new(stream::iter(frames))), length }
 }
 
 fn large(length: usize) -> Vec<std::result::Result<Bytes, Cut>> {
@@ -226,7 +226,7 @@ async fn a_value_that_is_given_up_leaves_nothing_and_changes_nothing() {
     assert!(matches!(put, Err(Error::Refused(_))), "{put:?}");
     // One whose caller goes away while it waits for more.
     let waits = stream::iter(large(2 << 20)).map_ok(Frame::data).chain(stream::pending());
-    let body = RequestBody::Stream { from: Box::pin(StreamBody::new(waits)), length: None };
+    let body = RequestBody::Stream { from: Upload::new(StreamBody::new(waits)), length: None };
     let mut put = Box::pin(f.kv.put(&of, "key", Options::default(), body));
     while f.files(A) == 0 {
         assert!(put.as_mut().now_or_never().is_none());

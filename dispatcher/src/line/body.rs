@@ -1,24 +1,31 @@
 //! Bodies on a line, both ways, each moving no faster than its reader.
 //!
 //! An [`Intake`] is a body of the isolate's: what hyper polls. Credit for a chunk goes back when
-//! the chunk is taken, so at most [`WINDOW_BYTES`] of a body are ever held here. An [`Outflow`]
+//! the chunk is taken, so at most [`WINDOW_BYTES`] of a body are ever held here, and of one that goes
+//! with a call or its result [`UNREAD_BYTES`] until somebody reads it. An [`Outflow`]
 //! is a body on its way to the isolate: it is not read before the isolate gives credit.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use bindery_wire::frame::{CHUNK_BYTES_MAX, Down, WINDOW_BYTES};
+use bindery_wire::frame::{
+    BODIES_COUNT_MAX, BODY_COUNT_MAX, CHUNK_BYTES_MAX, Down, UNREAD_BYTES, WINDOW_BYTES,
+};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::sync::Notify;
 
-use super::Line;
-use crate::usage::Meter;
+use super::call::NO_EVENT;
+use super::upload::{Cut, Upload};
+use super::{Line, Table, Violation};
 
-/// Credit that is held back until it is worth a frame.
-const CREDIT_BYTES_MIN: u32 = WINDOW_BYTES / 8;
+/// Which part of its window a body's credit must be to be worth a frame.
+const CREDIT_PART: u32 = 8;
+/// Bytes of the windows of bodies of calls that are read: beyond it they stay as they were.
+const WINDOWS_BYTES_MAX: usize = 64 << 20;
 /// Credit that one body of the dispatcher's may collect.
 const CREDIT_BYTES_MAX: u32 = 4 << 20;
 
@@ -53,9 +60,9 @@ struct Received {
 }
 
 impl Intake {
-    pub(super) fn new() -> Self {
+    fn new(credit: u32) -> Self {
         let chunks = VecDeque::new();
-        let state = Received { chunks, credit: WINDOW_BYTES, ended: None, reader: None };
+        let state = Received { chunks, credit, ended: None, reader: None };
         Self { state: Mutex::new(state) }
     }
 
@@ -95,6 +102,49 @@ fn wake(mut state: MutexGuard<'_, Received>) {
     }
 }
 
+impl Table {
+    /// Begins to receive a body of an event; `window` is how far it may be ahead of its reader.
+    pub(super) fn receive(
+        &mut self,
+        (event, body): (u32, u32),
+        window: u32,
+    ) -> Result<Arc<Intake>, Violation> {
+        let Self { events, intakes, .. } = self;
+        let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
+        if exchange.intakes.len() >= BODY_COUNT_MAX {
+            exchange.intakes.retain(|known| intakes.contains_key(known));
+        }
+        if exchange.intakes.len() >= BODY_COUNT_MAX || intakes.len() >= BODIES_COUNT_MAX {
+            return Err(Violation::Order("more bodies at once than may be"));
+        }
+        let intake = Arc::new(Intake::new(window));
+        if intakes.insert(body, intake.clone()).is_some() {
+            return Err(Violation::Order("a body number twice"));
+        }
+        exchange.intakes.push(body);
+        Ok(intake)
+    }
+}
+
+/// What the window of a body has of all that its isolate's may have, until it is dropped.
+#[derive(Debug)]
+struct Wide(Arc<AtomicUsize>);
+
+impl Wide {
+    fn open(windows: &Arc<AtomicUsize>) -> Option<Self> {
+        let before = windows.fetch_add(WINDOW_BYTES as usize, Ordering::Relaxed);
+        // Dropped, it is not counted any more.
+        let wide = Self(windows.clone());
+        (before < WINDOWS_BYTES_MAX).then_some(wide)
+    }
+}
+
+impl Drop for Wide {
+    fn drop(&mut self) {
+        self.0.fetch_sub(WINDOW_BYTES as usize, Ordering::Relaxed);
+    }
+}
+
 /// The reading end of an [`Intake`], as hyper polls it. Dropped early, it tells the isolate that
 /// nobody wants the rest.
 #[derive(Debug)]
@@ -110,6 +160,11 @@ pub struct Download {
     left: u64,
     /// Credit that is not yet given back.
     owed: u32,
+    /// How far the isolate may be ahead.
+    window: u32,
+    /// Whether it was read from, if its window is widened then.
+    read: bool,
+    wide: Option<Wide>,
     over: bool,
 }
 
@@ -125,7 +180,21 @@ impl Download {
         let (answers, body) = numbers;
         let (due, left) = lengths;
         let line = Arc::downgrade(line);
-        Self { line, intake, answers, body, due, left, owed: 0, over: false }
+        let read = answers.is_some();
+        let window = if read { WINDOW_BYTES } else { UNREAD_BYTES };
+        Self {
+            line,
+            intake,
+            answers,
+            body,
+            due,
+            left,
+            owed: 0,
+            window,
+            read,
+            wide: None,
+            over: false,
+        }
     }
 
     /// How long the body is, if the isolate said so.
@@ -142,7 +211,26 @@ impl Download {
         }
     }
 
+    /// Somebody reads it: from now on the isolate may be ahead as far as with a response.
+    fn widen(&mut self) {
+        self.read = true;
+        let Some(line) = self.line.upgrade() else { return };
+        if self.intake.state().ended.is_some() {
+            return;
+        }
+        self.wide = Wide::open(&line.windows);
+        if self.wide.is_some() {
+            let bytes = WINDOW_BYTES - self.window;
+            self.window = WINDOW_BYTES;
+            self.intake.state().credit += bytes;
+            line.send(&Down::Credit { body: self.body, bytes });
+        }
+    }
+
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        if !self.read {
+            self.widen();
+        }
         let mut state = self.intake.state();
         if let Some(chunk) = state.chunks.pop_front() {
             let ended = state.ended.is_some();
@@ -176,7 +264,7 @@ impl Download {
         self.left -= bytes;
         self.due = self.due.map(|due| due - bytes);
         self.owed += u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        if self.owed >= CREDIT_BYTES_MIN && !ended {
+        if self.owed >= self.window / CREDIT_PART && !ended {
             self.intake.state().credit += self.owed;
             if let Some(line) = self.line.upgrade() {
                 line.send(&Down::Credit { body: self.body, bytes: self.owed });
@@ -230,50 +318,6 @@ impl Body for Download {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.due.map_or_else(http_body::SizeHint::new, http_body::SizeHint::with_exact)
-    }
-}
-
-/// Why a body on its way to an isolate broke off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cut {
-    /// The client did not finish it.
-    #[error("the request was not finished")]
-    Unfinished,
-    /// It is longer than its limit.
-    #[error("the request's body is longer than its limit")]
-    TooLong,
-}
-
-/// Where a body comes from.
-pub type Upload = Pin<Box<dyn Body<Data = Bytes, Error = Cut> + Send>>;
-
-/// A body that passes without entering the isolate, counted both ways.
-pub(super) struct Metered {
-    from: Upload,
-    meter: Arc<Meter>,
-}
-
-impl Metered {
-    pub(super) fn upload(from: Upload, meter: &Arc<Meter>) -> Upload {
-        Box::pin(Self { from, meter: meter.clone() })
-    }
-}
-
-impl Body for Metered {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let polled = self.from.as_mut().poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            self.meter.bytes_in(bytes);
-            self.meter.bytes_out(bytes);
-        }
-        polled
     }
 }
 
@@ -349,7 +393,7 @@ pub(super) async fn pump(line: &Line, body: u32, mut from: Upload, flow: &Outflo
     while flow.allowed().await.is_some() {
         let frame = tokio::select! {
             () = flow.closed() => return Pumped::Done,
-            frame = std::future::poll_fn(|context| from.as_mut().poll_frame(context)) => frame,
+            frame = std::future::poll_fn(|context| Pin::new(&mut from).poll_frame(context)) => frame,
         };
         match frame {
             None => {

@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use bindery_wire::binding::HEAD_BYTES_MAX;
 use bindery_wire::flat;
-use bindery_wire::frame::{self, BODY_INLINE_BYTES_MAX, Body, Down, Operation, Outgoing};
+use bindery_wire::frame::{
+    self, BODY_COUNT_MAX, BODY_INLINE_BYTES_MAX, Body, Down, METHOD_BYTES_MAX, Operation, Outgoing,
+    UNREAD_BYTES,
+};
 use bindery_wire::limits::{CALL_COUNT_MAX, HEADERS_BYTES_MAX, URL_BYTES_MAX};
 use bindery_wire::value::Handed;
 use bytes::Bytes;
@@ -18,7 +21,7 @@ use futures_util::future::TryFutureExt;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
-use super::body::{Download, Intake, Metered};
+use super::body::Download;
 use super::event::{RequestBody, Sending, State};
 use super::hear::{Heard, take_unread};
 use super::methods::{First, Made, Place, Remote};
@@ -27,9 +30,6 @@ use super::slots::{Owner, To};
 use super::{About, Cut, Line, RequestId, Table, Upload, Violation};
 use crate::rpc::Capability;
 use crate::trace::{Span, TRACEPARENT, Trace};
-
-/// Bytes of a method; those that HTTP knows are shorter.
-const METHOD_BYTES_MAX: usize = 64;
 
 /// A call under way. Dropped, it is canceled; no table may be locked then.
 pub(super) struct Calling {
@@ -117,8 +117,29 @@ impl Table {
     pub(super) fn hold(&mut self, event: u32, body: u32, from: Unread, length: Option<u64>) {
         self.bodies.insert(body, Sending { event, state: State::Held { from, length } });
         if let Some(exchange) = self.events.get_mut(&event) {
+            if exchange.bodies.len() >= BODY_COUNT_MAX {
+                exchange.bodies.retain(|known| self.bodies.contains_key(known));
+            }
             exchange.bodies.push(body);
         }
+    }
+
+    /// The same under a new number. `None` if there is none left: it is kept until the line ends, as
+    /// it is not to be dropped while the table is locked.
+    pub(super) fn hold_new(
+        &mut self,
+        event: u32,
+        from: Unread,
+        length: Option<u64>,
+    ) -> Option<u32> {
+        let body = self.next_number;
+        let Some(next) = body.checked_add(1) else {
+            self.unsent.push(from);
+            return None;
+        };
+        self.next_number = next;
+        self.hold(event, body, from, length);
+        Some(body)
     }
 }
 
@@ -299,8 +320,6 @@ impl Line {
         event: u32,
         body: &Body<'_>,
     ) -> Result<(RequestBody, bool), Violation> {
-        let Table { events, intakes, bodies, .. } = table;
-        let exchange = events.get_mut(&event).ok_or(NO_EVENT)?;
         let body = match *body {
             Body::None => RequestBody::None,
             Body::Inline(bytes) if bytes.len() <= BODY_INLINE_BYTES_MAX => {
@@ -310,21 +329,17 @@ impl Line {
             Body::Inline(_) => return Err(Violation::Order("an inline body over the limit")),
             Body::Passed { body } => {
                 // A request's body has no encoding that its sender knows of.
-                let (from, length) = take_unread(bodies, event, body)?;
+                let (from, length) = take_unread(&mut table.bodies, event, body)?;
                 let decoded = matches!(from, Unread::Encoded(_));
                 let length = length.filter(|_| !decoded);
-                let from = Metered::upload(from.decoded(), &self.host.meter);
+                let from = from.decoded().passed(&self.host.meter);
                 return Ok((RequestBody::Stream { from, length }, decoded));
             }
             Body::Stream { body, length } => {
-                let intake = Arc::new(Intake::new());
-                if intakes.insert(body, intake.clone()).is_some() {
-                    return Err(Violation::Order("a body number twice"));
-                }
-                exchange.intakes.push(body);
+                let intake = table.receive((event, body), UNREAD_BYTES)?;
                 let max = self.code.limits.response_bytes_max;
                 let download = Download::new(self, intake, (None, body), (length, max));
-                let from: Upload = Box::pin(download.map_err(|_| Cut::Unfinished));
+                let from = Upload::new(download.map_err(|_| Cut::Unfinished));
                 RequestBody::Stream { from, length }
             }
         };
@@ -396,10 +411,8 @@ impl Line {
                 Given::Inline(bytes)
             }
             FetchedBody::Stream { from, length } => {
-                let body = table.next_number;
-                table.next_number = body.wrapping_add(1);
-                table.hold(event, body, from, length);
-                Given::Stream { body, length }
+                let body = table.hold_new(event, from, length);
+                body.map_or(Given::None, |body| Given::Stream { body, length })
             }
         }
     }

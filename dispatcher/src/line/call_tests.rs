@@ -3,7 +3,12 @@
 use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
 use bindery_wire::binding::HEAD_BYTES_MAX;
-use bindery_wire::frame::{Body, Bound, Call as WireCall, Head, Operation, Outgoing, Up};
+use bindery_wire::frame::{
+    BODY_COUNT_MAX, Body, Bound, Call as WireCall, Head, Operation, Outgoing, UNREAD_BYTES, Up,
+    WINDOW_BYTES,
+};
+use bindery_wire::rpc::Invoke;
+use bindery_wire::value::Attached;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 
@@ -43,7 +48,7 @@ fn outside(text: &'static str, encoded: bool) -> FetchedBody {
         }
     }
     fn plain(text: &'static str) -> Upload {
-        Box::pin(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {}))
+        Upload::new(http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {}))
     }
     let from =
         if encoded { Unread::Encoded(Box::new(Packed(text))) } else { Unread::Plain(plain(text)) };
@@ -185,7 +190,12 @@ async fn a_binding_answers_with_a_head_and_a_body_that_is_read_when_asked_for() 
         peer.say(&Up::Credit { body: 1, bytes: 100 });
         peer.say(&Up::Chunk { body: 9, bytes: b"more" });
         peer.say(&Up::End { body: 9, whole: true });
-        [short, long, peer.hear(), peer.hear()]
+        // How much more may be sent is told if it was read before its end.
+        let mut next = || match peer.hear() {
+            credit if credit.starts_with("credit 9") => peer.hear(),
+            other => other,
+        };
+        [short, long, next(), next()]
     });
     let expected = [
         "answer 5 short Inline([115, 101, 110, 116])",
@@ -239,4 +249,73 @@ async fn an_operation_that_its_slot_does_not_know_ends_the_line() {
         })
         .await;
     assert!(matches!(setup.io.await, Ok(End::Violated(_))), "a request to a binding");
+}
+
+/// A thousand streams could go with each of a thousand calls, each with the window of one that is
+/// read: half a terabyte for one event.
+#[tokio::test]
+async fn a_body_of_a_call_is_let_ahead_of_its_reader_when_there_is_one() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    setup
+        .peer(|peer| {
+            peer.hear();
+            peer.say(&call(5, Body::Stream { body: 9, length: None }));
+            peer.say(&Up::Chunk { body: 9, bytes: &[1; UNREAD_BYTES as usize] });
+        })
+        .await;
+    let (made, _answer) = setup.calls.recv().await.expect("a call");
+    let RequestBody::Stream { mut from, .. } = made.body else { panic!("no stream") };
+    assert!(from.frame().await.is_some());
+    assert_eq!(setup.line.windows.load(Ordering::Relaxed), WINDOW_BYTES as usize);
+    let heard = setup.peer(|peer| peer.hear()).await;
+    assert_eq!(heard, format!("credit 9 {}", WINDOW_BYTES - UNREAD_BYTES));
+    drop(from);
+    assert_eq!(setup.line.windows.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn more_of_an_unread_body_than_may_be_ends_the_line() {
+    let mut setup = started().await;
+    let _begun = setup.begin(RequestBody::None).await;
+    setup
+        .peer(|peer| {
+            peer.say(&call(5, Body::Stream { body: 9, length: None }));
+            peer.say(&Up::Chunk { body: 9, bytes: &[1; UNREAD_BYTES as usize + 1] });
+        })
+        .await;
+    assert!(matches!(setup.io.await, Ok(End::Violated(_))));
+}
+
+#[tokio::test]
+async fn more_bodies_at_once_than_may_be_end_the_line() {
+    for count in [BODY_COUNT_MAX as u32, BODY_COUNT_MAX as u32 + 1] {
+        let (mut setup, callee) = (started().await, started().await);
+        // The calls wait for room, and their bodies with them.
+        let _full = [callee.begin(RequestBody::None).await, callee.begin(RequestBody::None).await];
+        assert!(setup.services.set(callee.line.clone()).is_ok());
+        let _begun = setup.begin(RequestBody::None).await;
+        setup
+            .peer(move |peer| {
+                let one = |body| Attached::Body(Body::Stream { body, length: None });
+                for call in 0..count.div_ceil(1_000) {
+                    let bodies = 1_000 * call..count.min(1_000 * (call + 1));
+                    let (attached, arguments) = (bodies.map(one).collect(), Body::None);
+                    let of = (call > 0).then_some(0);
+                    let invoke = Invoke { of, path: vec!["x"], calls: true, arguments };
+                    let operation = Operation::Rpc(invoke);
+                    peer.say(&Up::Call(WireCall { call, event: 0, slot: 3, operation, attached }));
+                }
+            })
+            .await;
+        if count > BODY_COUNT_MAX as u32 {
+            assert!(matches!(setup.io.await, Ok(End::Violated(_))));
+            continue;
+        }
+        let answered = setup.peer(|peer| {
+            peer.say(&ask(7_000, "", Body::None));
+            while peer.hear() != "answer 7000  None" {}
+        });
+        answered.await;
+    }
 }

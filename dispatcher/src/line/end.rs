@@ -15,6 +15,8 @@ use crate::code::Code;
 /// How long an isolate may take to answer a cancel that ends an event, beside its CPU limit: its
 /// thread reads nothing while code runs on it.
 const GRACE: Duration = Duration::from_secs(10);
+/// Numbers of events and bodies after which an isolate takes no more events: none is used twice.
+const NUMBER_WORN: u32 = u32::MAX / 2;
 
 /// What a sweep found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,7 @@ impl Line {
     /// Cancels what went on for too long after its client had gone. Tells whether the isolate did
     /// not answer such a cancel in time and has to be ended from outside.
     pub fn sweep(&self) -> Sweep {
+        self.condemn_worn();
         let now = self.host.clock.elapsed();
         let mut stuck = false;
         let mut late = Vec::new();
@@ -91,6 +94,21 @@ impl Line {
         if stuck { Sweep::Stuck } else { Sweep::Well }
     }
 
+    /// Has an isolate end whose numbers come to their end.
+    fn condemn_worn(&self) {
+        let (is_worn, is_spent) = {
+            let table = self.table();
+            let is_worn = table.next_number > NUMBER_WORN || table.slots.is_worn();
+            (is_worn, !table.unsent.is_empty())
+        };
+        if is_worn {
+            self.condemn();
+        }
+        if is_spent {
+            self.sever();
+        }
+    }
+
     /// The end of the line: every event is answered, and nothing is taken any more.
     pub(crate) fn lost(&self, blame: Blame) {
         let (begin, events, intakes, bodies, _left) = {
@@ -99,7 +117,8 @@ impl Line {
             table.state = State::Ended;
             let events = std::mem::take(&mut table.events);
             let bodies = std::mem::take(&mut table.bodies);
-            let left = (table.slots.take_all(), std::mem::take(&mut table.calls));
+            let unsent = std::mem::take(&mut table.unsent);
+            let left = (table.slots.take_all(), std::mem::take(&mut table.calls), unsent);
             (table.begin.take(), events, std::mem::take(&mut table.intakes), bodies, left)
         };
         self.outbox.close();

@@ -13,10 +13,11 @@ use bindery_wire::log::Spent;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::body::{Cut, Download, Outflow, Upload};
+use super::body::{Download, Outflow};
 use super::methods::Methods;
 use super::outside::Unread;
 use super::told::{self, Told};
+use super::upload::{Cut, Upload};
 use super::{Line, Permit, Table};
 use crate::code::Code;
 use crate::rpc::Props;
@@ -178,6 +179,8 @@ pub(super) struct Exchange {
     pub(super) told: Option<Box<Told>>,
     /// What it has to do with methods, if anything.
     pub(super) methods: Option<Box<Methods>>,
+    /// What it may use is lowered to this: so it is for what it calls of its own worker.
+    pub(super) limits: Lower,
     /// Subrequests that it may still make.
     pub(super) calls_left: u32,
     /// Subrequests that it may make in all.
@@ -251,6 +254,7 @@ impl Exchange {
             slots: Vec::new(),
             told: None,
             methods: None,
+            limits: Lower::NONE,
             calls_left: code.limits.subrequest_count_max,
             calls_max: code.limits.subrequest_count_max,
             calls_waiting: 0,
@@ -264,6 +268,7 @@ impl Exchange {
     pub(super) fn lower(&mut self, limits: &Lower) {
         self.calls_left = self.calls_left.min(limits.subrequests.unwrap_or(u32::MAX));
         self.calls_max = self.calls_left;
+        self.limits = limits.clone();
     }
 
     /// Tells whoever waits that the isolate is gone.
@@ -306,7 +311,7 @@ impl Begun {
         if line.code.tails.is_some() {
             let Event { entrypoint, method, url, headers, cf, .. } = request;
             let what = told::request(method, url, headers, cf);
-            exchange.told = Some(Told::new(entrypoint, what, line.host.clock.now()));
+            exchange.told = Some(line.told(entrypoint, what));
         }
         table.events.insert(event, exchange);
         if let Err(reason) = push(&line, &mut table, (event, request), &body) {
@@ -368,7 +373,7 @@ fn push(
     let kind = EventKind::Fetch(frame::Request { method, url, headers, cf, body });
     let cpu_ms_max = limits.cpu_ms;
     let frame = Down::Event(frame::Event { event, entrypoint, props, cpu_ms_max, kind });
-    line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
+    line.outbox.ask(&frame)
 }
 
 impl Line {

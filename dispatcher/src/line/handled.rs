@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::event::{Client, Exchange};
 use super::hear::{Heard, Violation};
-use super::told::{self, Told};
+use super::told;
 use super::{About, Begun, Line, NotTaken, Permit, State, Table};
 use crate::rpc::Props;
 
@@ -48,8 +48,7 @@ impl Begun {
         let mut exchange = Exchange { decision, ..exchange };
         exchange.lower(limits);
         if line.code.tails.is_some() {
-            let now = line.host.clock.now();
-            exchange.told = Some(Told::new(entrypoint, told::handled(&kind), now));
+            exchange.told = Some(line.told(entrypoint, told::handled(&kind)));
         }
         table.events.insert(event, exchange);
         if let Err(reason) = push(&line, &mut table, event, (entrypoint, props, limits, kind)) {
@@ -76,7 +75,7 @@ fn push(
     let props = table.hand_props(&line.code, props, event).map_err(|_| NotTaken::Full)?;
     let cpu_ms_max = limits.cpu_ms;
     let frame = Down::Event(frame::Event { event, entrypoint, props, cpu_ms_max, kind });
-    line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
+    line.outbox.ask(&frame)
 }
 
 /// What stands if the handler says nothing.

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bindery_wire::event::Handler;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Down, Head, Up, WINDOW_BYTES};
 use bindery_wire::log::{Exception, Record, Spent};
 use bindery_wire::{Outcome, codec};
 use bytes::Bytes;
 
-use super::body::{Cut, Download, Intake, Metered, Outflow, Pumped, pump};
+use super::body::{Download, Outflow, Pumped, pump};
 use super::call::Calling;
 use super::event::{Exchange, Sending, State as Moved};
 use super::told::Told;
+use super::upload::Cut;
 use super::{About, Begin, Line, Reply, ReplyBody, RequestBody, State, Table, Unread};
 use crate::clock::Millis;
 use crate::limit::TOLD;
@@ -125,7 +126,7 @@ impl Line {
 
     fn hear_head(self: &Arc<Self>, head: Head<'_>) -> Heard {
         let mut table = self.table();
-        let Table { events, intakes, bodies, .. } = &mut *table;
+        let Table { events, bodies, .. } = &mut *table;
         let exchange =
             events.get_mut(&head.event).ok_or(Violation::Order("a head of no event of its"))?;
         if exchange.about.handler != Handler::Fetch {
@@ -145,15 +146,11 @@ impl Line {
             Body::Passed { body } => {
                 let (from, length) = take_unread(bodies, head.event, body)?;
                 let (from, is_as_sent) = from.under(head.headers);
-                let from = Metered::upload(from, &self.host.meter);
+                let from = from.passed(&self.host.meter);
                 (ReplyBody::Passed { from, length: length.filter(|_| is_as_sent) }, None)
             }
             Body::Stream { body, length } => {
-                let intake = Arc::new(Intake::new());
-                if intakes.insert(body, intake.clone()).is_some() {
-                    return Err(Violation::Order("a body number twice"));
-                }
-                exchange.intakes.push(body);
+                let intake = table.receive((head.event, body), WINDOW_BYTES)?;
                 let max = self.code.limits.response_bytes_max;
                 let download = Download::new(self, intake, (Some(head.event), body), (length, max));
                 (ReplyBody::Stream(download), Some(body))
@@ -193,6 +190,12 @@ impl Line {
         self.tell(exchange.told, &exchange.about, &spent);
         self.ring.outcome(self.host.clock.now(), &self.code, exchange.about, spent);
         Ok(())
+    }
+
+    /// What is kept of an event that begins, for those who are told of it.
+    pub(super) fn told(&self, entrypoint: Option<&str>, what: serde_json::Value) -> Box<Told> {
+        let log_bytes_max = self.code.limits.log_bytes_max;
+        Told::new(entrypoint, what, (self.host.clock.now(), log_bytes_max))
     }
 
     /// Has those told of an event that are to be.

@@ -1,5 +1,6 @@
 //! Calls of methods as a line's own isolate makes them, and what it says of those made of it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use super::call::{Calling, NO_EVENT, too_many};
 use super::event::Client;
 use super::hear::Heard;
-use super::methods::{self, Came, First, Made, Methods, Place, Remote, Waiting};
+use super::methods::{self, Came, First, Made, Methods, Place, Remote, Soon, Waiting};
 use super::outside::Refused;
 use super::slots::{Owner, To};
 use super::{About, Line, NotTaken, RequestBody, Table, Violation};
@@ -23,6 +24,9 @@ use crate::rpc::{Capability, Export, Props, Service, Target as Callee, Value, Wh
 const MOVE_COUNT_MAX: u32 = 8;
 /// Bytes of a method's name that the tail keeps.
 const NAME_BYTES_MAX: usize = 512;
+
+/// Calls that wait for one to begin.
+type Queue = std::vec::IntoIter<(u32, Made)>;
 
 /// Of what a call is made.
 enum Of {
@@ -69,11 +73,17 @@ impl Line {
             exchange.calls_left = left;
             self.host.meter.subrequests(1);
         }
+        let soon = Soon::count(&self.soon, (&invoke.path, &arguments, &with));
+        let Some(_soon) = soon else {
+            drop(table);
+            self.send_refusal(id, &Soon::refused());
+            return Ok(());
+        };
         exchange.methods.get_or_insert_default().waiting += 1;
         let about = exchange.about.clone();
         table.calls.insert(id, Calling::of_method(event));
         let path = invoke.path.iter().map(|name| (*name).into()).collect();
-        let made = Made { path, calls: invoke.calls, arguments, with };
+        let made = Made { path, calls: invoke.calls, arguments, with, _soon };
         match of {
             Of::Soon(former) => {
                 if let Some(queue) = table.calls.get_mut(&former).and_then(Calling::queue) {
@@ -141,22 +151,27 @@ impl Line {
         }
     }
 
-    /// Says where a call is, and lets go what has waited for that.
+    /// Says where a call is, and lets go what has waited for that, in the order in which it was made:
+    /// calls of results of calls are a list and not a recursion, as long as the caller likes.
     fn moved(self: &Arc<Self>, id: u32, place: Option<Place>) {
-        let queue = {
-            let mut table = self.table();
-            let Some(calling) = table.calls.get_mut(&id) else { return };
-            match &place {
-                Some(place) => calling.begun(place.clone()),
-                None => return,
+        let mut under_way: Vec<_> = self.begun(id, place).into_iter().collect();
+        while let Some((place, queue)) = under_way.last_mut() {
+            match queue.next() {
+                None => drop(under_way.pop()),
+                Some((next, made)) => {
+                    let place = self.make(Of::Result(place.clone()), next, made);
+                    under_way.extend(self.begun(next, place));
+                }
             }
-        };
-        let Some(place) = place else { return };
-        for (next, made) in queue {
-            let of = Of::Result(place.clone());
-            let place = self.make(of, next, made);
-            self.moved(next, place);
         }
+    }
+
+    /// Notes where a call is; with what has waited for that.
+    fn begun(&self, id: u32, place: Option<Place>) -> Option<(Place, Queue)> {
+        let place = place?;
+        let mut table = self.table();
+        let queue = table.calls.get_mut(&id)?.begun(place.clone());
+        Some((place, queue.into_iter()))
     }
 
     /// Begins the event that a service's method is called in.
@@ -296,13 +311,16 @@ impl Line {
         queue.into_iter().for_each(|(next, _)| self.late(next));
     }
 
-    /// A call was made of a result that its caller has.
+    /// A call was made of a result that its caller has; so are those that wait for that one.
     pub(super) fn late(self: &Arc<Self>, id: u32) {
-        let Some(calling) = self.forget_call(id) else { return };
-        let queue = calling.answered();
-        let result = rpc::Result { how: How::Late, value: frame::Body::None };
-        self.send_answer(id, frame::Answer::Rpc(result), Vec::new());
-        queue.into_iter().for_each(|(next, _)| self.late(next));
+        let mut late = VecDeque::from([id]);
+        while let Some(id) = late.pop_front() {
+            let Some(calling) = self.forget_call(id) else { continue };
+            let queue = calling.answered();
+            let result = rpc::Result { how: How::Late, value: frame::Body::None };
+            self.send_answer(id, frame::Answer::Rpc(result), Vec::new());
+            late.extend(queue.into_iter().map(|(next, _)| next));
+        }
     }
 
     fn forget_call(&self, id: u32) -> Option<Calling> {
@@ -349,18 +367,18 @@ impl Line {
         };
         let capabilities = table.held_by(&self.code, event, &attached)?;
         let props = match props {
-            None => Props::None,
-            Some(bytes) => {
-                let value = Value::new(FORMAT, Bytes::copy_from_slice(bytes), capabilities);
-                let deep = |_| Violation::Order("props that lie too deep in each other");
-                Props::Value(Arc::new(value.map_err(deep)?))
-            }
+            None => Ok(Props::None),
+            Some(bytes) => Value::new(FORMAT, Bytes::copy_from_slice(bytes), capabilities)
+                .map(|value| Props::Value(Arc::new(value))),
         };
-        let entrypoint = entrypoint.map(Into::into);
-        let target = Callee::Code(self.code.clone());
-        let what =
-            What::Service(Arc::new(Service { target, entrypoint, props, limits: Lower::NONE }));
-        table.put_own(slot, Capability { tenant: self.code.tenant, what }, owner)
+        let capability = props.map(|props| {
+            let (target, entrypoint) =
+                (Callee::Code(self.code.clone()), entrypoint.map(Into::into));
+            let service = Service { target, entrypoint, props, limits: Lower::NONE };
+            let what = What::Service(Arc::new(service));
+            Capability { tenant: self.code.tenant, what }
+        });
+        table.put_own(slot, capability, (&self.code, owner))
     }
 
     /// Tells whoever has to do with an event's methods that it has ended. No table may be locked.

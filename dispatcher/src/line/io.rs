@@ -1,11 +1,13 @@
 //! The task that reads and writes one line's socket.
 
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bindery_wire::codec;
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::UnixStream;
 
@@ -26,6 +28,8 @@ pub enum End {
     Closed,
     /// The isolate sent what no isolate sends.
     Violated(Violation),
+    /// The host did not get through what the isolate sent.
+    Panicked,
 }
 
 /// Reads and writes a line's socket until it is over.
@@ -41,9 +45,11 @@ impl Io {
         Self { line, socket, partial: Vec::new() }
     }
 
-    /// Runs until the line is over. The caller then says whose fault it was.
+    /// Runs until the line is over. The caller then says whose fault it was. A panic of the host is
+    /// the end of this line alone: nobody else would end what runs on it.
     pub async fn run(mut self) -> End {
-        std::future::poll_fn(|context| self.poll(context)).await
+        let run = std::future::poll_fn(|context| self.poll(context));
+        AssertUnwindSafe(run).catch_unwind().await.unwrap_or(End::Panicked)
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {

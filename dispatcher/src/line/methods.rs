@@ -6,6 +6,7 @@
 //! two tables are locked at once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -67,6 +68,55 @@ pub(super) struct Made {
     pub(super) calls: bool,
     pub(super) arguments: RequestBody,
     pub(super) with: Vec<With>,
+    /// What it takes of what may wait.
+    pub(super) _soon: Soon,
+}
+
+/// Bytes of a call that has not begun, until it is dropped.
+pub(super) struct Soon {
+    of: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+/// Bytes of calls of one isolate that have not begun: as many as one event's have that are all in their
+/// frames, with names of a usual length.
+pub(super) const SOON_BYTES_MAX: usize =
+    rpc::CALL_COUNT_MAX * (frame::BODY_INLINE_BYTES_MAX + 1_024);
+/// Bytes that each name of a path takes, and each that goes with a call.
+const PART_BYTES: usize = 64;
+
+impl Soon {
+    /// Counts a call. `None` if too much waits already.
+    pub(super) fn count(
+        of: &Arc<AtomicUsize>,
+        (path, arguments, with): (&[&str], &RequestBody, &[With]),
+    ) -> Option<Self> {
+        let names: usize = path.iter().map(|name| name.len()).sum();
+        let inline = match arguments {
+            RequestBody::Inline(bytes) => bytes.len(),
+            RequestBody::None | RequestBody::Stream { .. } => 0,
+        };
+        let bytes = names + inline + PART_BYTES * (path.len() + with.len());
+        let before = of.fetch_add(bytes, Ordering::Relaxed);
+        // Dropped, it is not counted any more.
+        let soon = Self { of: of.clone(), bytes };
+        (before.saturating_add(bytes) <= SOON_BYTES_MAX).then_some(soon)
+    }
+
+    /// What the caller is told if too much waits.
+    pub(super) fn refused() -> Refused {
+        let mib = SOON_BYTES_MAX >> 20;
+        Refused::failed(format!(
+            "The arguments of calls that have not begun are more than {mib} MiB: wait for some of \
+             them."
+        ))
+    }
+}
+
+impl Drop for Soon {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// What goes with a value.
@@ -235,7 +285,7 @@ fn push_first(
         cpu_ms_max: service.limits.cpu_ms,
         kind,
     });
-    line.outbox.push(&frame).map_err(|_| NotTaken::TooLarge)
+    line.outbox.ask(&frame)
 }
 
 impl Made {
@@ -283,6 +333,9 @@ impl Line {
             let why = format!("Too many calls of one event at once: {}.", rpc::CALL_COUNT_MAX);
             return Err((why, Waiting { of_result: false, ..waiting }));
         }
+        if self.outbox.is_full() {
+            return Err((UNREAD.into(), Waiting { of_result: false, ..waiting }));
+        }
         let number = methods.next;
         methods.next = number.wrapping_add(1);
         let handed = table.hand_with(&self.code, &mut made.with, event);
@@ -310,6 +363,9 @@ impl Line {
 
 /// What is said where no reason is known any more.
 pub(super) const ENDED: &str = "The execution context which hosts this stub is no longer running.";
+
+/// What is said when an isolate does not read what it is asked.
+const UNREAD: &str = "The called isolate is too busy to take more calls now; try again.";
 
 impl From<RequestBody> for FetchedBody {
     fn from(body: RequestBody) -> Self {

@@ -1,12 +1,13 @@
 //! Methods between two lines whose peers speak the wire by a script.
 
-use bindery_wire::frame::{Body, Call, Operation, Up};
+use bindery_wire::frame::{Body, CHUNK_BYTES_MAX, Call, Down, Operation, Up};
 use bindery_wire::rpc::{How, Invoke, Returned};
 use bindery_wire::value::{Attached, DYNAMIC_SLOT, Rights};
 use bindery_wire::{Outcome, codec};
 
+use super::methods::SOON_BYTES_MAX;
 use super::tests::{Peer, Setup, started};
-use super::{End, RequestBody};
+use super::{End, NotTaken, RequestBody};
 
 /// The service that the version declares.
 const SERVICE: u32 = 3;
@@ -112,6 +113,8 @@ async fn a_callee_that_ends_breaks_what_it_handed_over_and_nobody_waits_on() {
     handed(&mut caller, &mut callee).await;
     caller
         .peer(|peer| {
+            // Who asks twice is told once.
+            peer.say(&Up::Watch { event: 0, slot: DYNAMIC_SLOT });
             peer.say(&Up::Watch { event: 0, slot: DYNAMIC_SLOT });
             peer.say(&invoke(2, (DYNAMIC_SLOT, None), "spin"));
         })
@@ -208,4 +211,82 @@ async fn what_no_honest_isolate_says_of_methods_ends_its_own_line_only() {
 
 fn loopback(slot: u32, event: Option<u32>) -> bindery_wire::rpc::Loopback<'static> {
     bindery_wire::rpc::Loopback { slot, event, entrypoint: None, props: None, attached: vec![] }
+}
+
+/// Lets so many bytes wait for an isolate that reads nothing.
+fn owe(setup: &Setup, bytes: usize) {
+    let frame = Down::Chunk { body: 99, bytes: &[0; CHUNK_BYTES_MAX] };
+    (0..bytes.div_ceil(CHUNK_BYTES_MAX)).for_each(|_| setup.line.send(&frame));
+}
+
+/// Only the pumps of bodies waited for an isolate to read: what others asked of it and what it was
+/// owed was kept without a bound.
+#[tokio::test]
+async fn an_isolate_that_does_not_read_is_asked_for_nothing_more_and_given_up_in_the_end() {
+    let (mut caller, mut callee) = both().await;
+    handed(&mut caller, &mut callee).await;
+    owe(&callee, 40 << 20);
+    let heard = caller.peer(|peer| {
+        peer.say(&invoke(2, (DYNAMIC_SLOT, None), "more"));
+        let stub = peer.hear();
+        peer.say(&invoke(3, (SERVICE, None), "more"));
+        [stub, peer.hear()]
+    });
+    let [stub, service] = heard.await;
+    assert_eq!(stub, "refusal 2 The called isolate is too busy to take more calls now; try again.");
+    assert!(service.starts_with("refusal 3 There is no capacity"), "{service}");
+    let permit = callee.line.permit().await.expect("room");
+    let kind = bindery_wire::frame::EventKind::Scheduled { at_ms: 1, cron: "" };
+    let about = callee.line.table().events[&0].about.clone();
+    let begun = super::Begun::handle(permit, None, kind, about);
+    assert_eq!(begun.err(), Some(NotTaken::Full));
+    assert!(!callee.io.is_finished());
+    owe(&callee, 100 << 20);
+    assert!(matches!(callee.io.await, Ok(End::Closed)));
+}
+
+#[tokio::test]
+async fn arguments_of_calls_that_have_not_begun_are_bounded() {
+    let (mut caller, mut callee) = both().await;
+    let soon = caller.line.soon.clone();
+    soon.fetch_add(SOON_BYTES_MAX, std::sync::atomic::Ordering::Relaxed);
+    let refused = caller.peer(|peer| {
+        peer.say(&invoke(1, (SERVICE, None), "get"));
+        peer.hear()
+    });
+    let refused = refused.await;
+    assert!(
+        refused.starts_with("refusal 1 The arguments of calls that have not begun"),
+        "{refused}"
+    );
+    soon.fetch_sub(SOON_BYTES_MAX, std::sync::atomic::Ordering::Relaxed);
+    caller.peer(|peer| peer.say(&invoke(2, (SERVICE, None), "get"))).await;
+    callee.peer(|peer| peer.hear()).await;
+    assert_eq!(soon.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+/// Calls of results of calls were let go in a recursion as deep as there were of them.
+#[tokio::test]
+async fn calls_of_results_begin_in_order_however_many_wait_for_each_other() {
+    const COUNT: u32 = 900;
+    let (mut caller, mut callee) = both().await;
+    for _ in 0..2 {
+        std::mem::forget(callee.begin(RequestBody::None).await);
+    }
+    caller
+        .peer(|peer| {
+            peer.say(&invoke(1, (SERVICE, None), "get"));
+            (2..=COUNT).for_each(|call| peer.say(&invoke(call, (0, Some(call - 1)), "more")));
+        })
+        .await;
+    let heard = callee.peer(|peer| {
+        let _ = (peer.hear(), peer.hear());
+        peer.done(0, Outcome::Ok);
+        (0..COUNT).map(|_| peer.hear()).collect::<Vec<_>>()
+    });
+    let heard = heard.await;
+    assert_eq!(heard[0], "event 2 Some(\"E\") 0 Entrypoint get()");
+    for (at, heard) in heard.iter().enumerate().skip(1) {
+        assert_eq!(*heard, format!("invoke 2 {at} Result({}) more()", at - 1));
+    }
 }

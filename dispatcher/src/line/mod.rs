@@ -31,8 +31,9 @@ mod slots_tests;
 #[cfg(test)]
 mod tests;
 mod told;
+mod upload;
 
-pub use body::{Broken, Cut, Download, Upload};
+pub use body::{Broken, Download};
 pub use call::too_many;
 pub use end::Sweep;
 pub use event::{About, Begun, Event, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
@@ -41,11 +42,14 @@ pub use io::{End, Io};
 pub use outside::{Answer, Ask, Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread};
 pub use permit::Permit;
 pub(crate) use slots::SLOT_COUNT_MAX;
+#[cfg(test)]
+pub(crate) use tests::test_code;
 pub(crate) use told::TOLD_COUNT_MAX;
 pub use told::{Item, Tails};
+pub use upload::{Cut, Upload};
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bindery_logic::blame::Blame;
@@ -109,6 +113,10 @@ pub struct Line {
     used_ms: AtomicU64,
     events_ended: AtomicU64,
     load: load::Load,
+    /// Bytes of calls of methods that have not begun.
+    soon: Arc<AtomicUsize>,
+    /// Bytes of the windows of bodies of its calls that are read.
+    windows: Arc<AtomicUsize>,
 }
 
 struct Table {
@@ -125,6 +133,8 @@ struct Table {
     calls: HashMap<u32, Calling>,
     /// What the isolate was handed.
     slots: Slots,
+    /// Bodies for which no number was left.
+    unsent: Vec<Unread>,
     /// The exports and the handlers of each, once it has started.
     entrypoints: Option<Vec<(String, Vec<String>)>>,
 }
@@ -157,6 +167,7 @@ impl Line {
             bodies: HashMap::new(),
             calls: HashMap::new(),
             slots: Slots::default(),
+            unsent: Vec::new(),
             entrypoints: None,
         };
         let slots = Semaphore::new(code.limits.event_count_max.max(1) as usize);
@@ -171,6 +182,8 @@ impl Line {
             slots,
             events_ended: AtomicU64::new(0),
             load: load::Load::default(),
+            soon: Arc::default(),
+            windows: Arc::default(),
         };
         (Arc::new(line), begun)
     }
@@ -221,8 +234,13 @@ impl Line {
         idle.then(|| self.used_ms.load(Ordering::Relaxed))
     }
 
-    /// Writes a frame that fits in any case; a line that has ended swallows it.
+    /// Writes a frame that fits in any case; a line that has ended swallows it. An isolate that has let
+    /// too much wait has its line ended.
     pub(crate) fn send(&self, frame: &Down<'_>) {
+        if self.outbox.is_over() {
+            tracing::warn!(isolate = %self.number, "an isolate does not read what it is sent");
+            return self.sever();
+        }
         if let Err(error) = self.outbox.push(frame) {
             tracing::error!(isolate = %self.number, %error, "a frame was not sent");
         }

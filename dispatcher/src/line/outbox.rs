@@ -10,8 +10,15 @@ use futures_util::task::AtomicWaker;
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 
+use super::NotTaken;
+
 /// Bytes that may wait before the pumps of bodies pause.
 const ROOM_BYTES: usize = 1 << 20;
+/// Bytes that may wait before nothing more is asked of the isolate.
+const FULL_BYTES: usize = 32 << 20;
+/// Bytes that wait for an isolate which reads nothing: what it is owed passes [`FULL_BYTES`], and
+/// beyond this it is given up.
+const WAITING_BYTES_MAX: usize = 128 << 20;
 /// Bytes of room that an empty buffer keeps.
 const KEEP_BYTES: usize = 16 << 10;
 
@@ -44,6 +51,24 @@ impl Outbox {
             self.owner.wake();
         }
         Ok(())
+    }
+
+    /// Adds a frame that asks something of the isolate, if that much may wait.
+    pub(super) fn ask(&self, frame: &Down<'_>) -> Result<(), NotTaken> {
+        if self.is_full() {
+            return Err(NotTaken::Full);
+        }
+        self.push(frame).map_err(|_| NotTaken::TooLarge)
+    }
+
+    /// Whether as much waits as may before nothing more is asked of the isolate.
+    pub(super) fn is_full(&self) -> bool {
+        self.buffer().waiting() > FULL_BYTES
+    }
+
+    /// Whether more waits than an isolate that reads lets wait.
+    pub(super) fn is_over(&self) -> bool {
+        self.buffer().waiting() > WAITING_BYTES_MAX
     }
 
     /// Writes no more.
@@ -99,7 +124,11 @@ impl Outbox {
 
 impl Buffer {
     fn has_room(&self) -> bool {
-        self.closed || self.bytes.len() - self.written < ROOM_BYTES
+        self.closed || self.waiting() < ROOM_BYTES
+    }
+
+    fn waiting(&self) -> usize {
+        self.bytes.len().saturating_sub(self.written)
     }
 
     fn poll_write(

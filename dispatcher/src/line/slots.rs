@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bindery_wire::frame::Body;
+use bindery_wire::limits::Lower;
 use bindery_wire::value::{
-    self, ATTACHED_COUNT_MAX, Attached, DYNAMIC_SLOT, Handed, OWN_SLOTS, Rights,
+    self, ATTACHED_COUNT_MAX, Attached, DYNAMIC_SLOT, Handed, OWN_COUNT_MAX, OWN_SLOTS, Rights,
 };
 
 use super::call::NO_EVENT;
@@ -19,20 +20,40 @@ use super::outside::Unread;
 use super::{Line, Refused, Table, Violation};
 use crate::code::{Code, Slot};
 use crate::limit::SLOTS;
-use crate::rpc::{Capability, Export, Props, Service, Value, What};
+use crate::rpc::{Capability, Export, Props, Service, Target, Value, What};
 
 /// Capabilities that one isolate holds beside those that its version declares.
 pub(crate) const SLOT_COUNT_MAX: usize = 10_000;
+
+/// Bytes of what lies within those, and as many within the isolate's own exports.
+const SLOT_BYTES_MAX: u64 = 32 << 20;
 
 /// What an isolate holds.
 pub(super) struct Slots {
     next: u32,
     held: HashMap<u32, Held>,
+    /// Of what has a number from here, and of what has one of the isolate's choice.
+    given: Sum,
+    own: Sum,
 }
 
 struct Held {
     capability: Capability,
     owner: Owner,
+    bytes: u64,
+}
+
+/// How much is held.
+#[derive(Default)]
+struct Sum {
+    count: usize,
+    bytes: u64,
+}
+
+impl Sum {
+    fn has_room(&self, count_max: usize, bytes: u64) -> bool {
+        self.count < count_max && self.bytes.saturating_add(bytes) <= SLOT_BYTES_MAX
+    }
 }
 
 /// Whose a slot is.
@@ -60,7 +81,8 @@ pub(super) enum To {
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { next: DYNAMIC_SLOT, held: HashMap::new() }
+        let (given, own) = (Sum::default(), Sum::default());
+        Self { next: DYNAMIC_SLOT, held: HashMap::new(), given, own }
     }
 }
 
@@ -77,22 +99,48 @@ impl Slots {
 
     /// Gives the isolate a number for something. `None` if it holds as much as it may.
     fn put(&mut self, capability: Capability, owner: Owner) -> Option<u32> {
-        if self.held.len() >= SLOT_COUNT_MAX {
+        let bytes = capability.size().bytes;
+        if !self.given.has_room(SLOT_COUNT_MAX, bytes) || OWN_SLOTS.contains(&self.next) {
             return None;
         }
         let slot = self.next;
-        self.next = slot.checked_add(1)?;
-        self.held.insert(slot, Held { capability, owner });
+        self.next += 1;
+        self.insert(slot, Held { capability, owner, bytes });
         Some(slot)
+    }
+
+    fn sum(&mut self, slot: u32) -> &mut Sum {
+        if OWN_SLOTS.contains(&slot) { &mut self.own } else { &mut self.given }
+    }
+
+    fn insert(&mut self, slot: u32, held: Held) {
+        let sum = self.sum(slot);
+        sum.count += 1;
+        sum.bytes = sum.bytes.saturating_add(held.bytes);
+        self.held.insert(slot, held);
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<Held> {
+        let held = self.held.remove(&slot)?;
+        let sum = self.sum(slot);
+        sum.count = sum.count.saturating_sub(1);
+        sum.bytes = sum.bytes.saturating_sub(held.bytes);
+        Some(held)
+    }
+
+    /// Whether most of the numbers were used: none is used twice.
+    pub(super) fn is_worn(&self) -> bool {
+        self.next > OWN_SLOTS.start / 2
     }
 
     /// Takes back what an event was handed, for the caller to drop when the table is free: the end
     /// of one may concern another line.
     pub(super) fn take(&mut self, slots: &[u32]) -> Vec<Capability> {
-        slots.iter().filter_map(|slot| self.held.remove(slot)).map(|held| held.capability).collect()
+        slots.iter().filter_map(|slot| self.remove(*slot)).map(|held| held.capability).collect()
     }
 
     pub(super) fn take_all(&mut self) -> Vec<Capability> {
+        (self.given, self.own) = (Sum::default(), Sum::default());
         self.held.drain().map(|(_, held)| held.capability).collect()
     }
 }
@@ -151,10 +199,10 @@ impl Table {
 
     fn hand_body<'a>(&mut self, body: RequestBody, event: u32) -> Body<'a> {
         let RequestBody::Stream { from, length } = body else { return Body::None };
-        let number = self.next_number;
-        self.next_number = number.wrapping_add(1);
-        self.hold(event, number, Unread::Plain(from), length);
-        Body::Stream { body: number, length }
+        match self.hold_new(event, Unread::Plain(from), length) {
+            Some(body) => Body::Stream { body, length },
+            None => Body::None,
+        }
     }
 
     /// Takes back an event that was not sent, to be dropped when the table is free.
@@ -207,7 +255,7 @@ impl Table {
                 None => To::Declared,
             },
             None => match &self.slots.get(slot, Some(event))?.what {
-                What::Service(service) => To::Service(service.clone()),
+                What::Service(service) => To::Service(self.lowered(code, Some(event), service)),
                 What::Binding { binding, rights } => To::Held(binding.clone(), *rights),
                 What::Export(export) => To::Export(export.clone()),
             },
@@ -225,7 +273,10 @@ impl Table {
             return Err(Violation::Order("more with one value than may be"));
         }
         let held = |slot| {
-            let held = self.slots.get(slot, event).cloned();
+            let mut held = self.slots.get(slot, event).cloned();
+            if let Some(Capability { what: What::Service(service), .. }) = &mut held {
+                *service = self.lowered(code, event, service);
+            }
             held.or_else(|| Capability::declared(code, slot))
         };
         let one = |attached: &Attached<'_>| match attached {
@@ -237,14 +288,39 @@ impl Table {
         all.ok_or(Violation::Order("something that it does not hold"))
     }
 
-    /// Has the isolate hold something in a slot of its choice.
-    pub(super) fn put_own(&mut self, slot: u32, capability: Capability, owner: Owner) -> Heard {
-        let is_own = |slot: &&u32| OWN_SLOTS.contains(*slot);
-        let own = self.slots.held.keys().filter(is_own).count();
-        if own >= SLOT_COUNT_MAX || self.slots.held.contains_key(&slot) {
+    /// An export of the isolate's own worker is called, and handed on, with no more than the event
+    /// itself may use.
+    fn lowered(&self, code: &Code, event: Option<u32>, service: &Arc<Service>) -> Arc<Service> {
+        let exchange = event.and_then(|event| self.events.get(&event));
+        let limits = exchange.map_or(&Lower::NONE, |exchange| &exchange.limits);
+        match &service.target {
+            Target::Code(of) if *limits != Lower::NONE && of.is_of(code) => {
+                let limits = service.limits.and(limits);
+                Arc::new(Service { limits, ..(**service).clone() })
+            }
+            _ => service.clone(),
+        }
+    }
+
+    /// Has the isolate hold something in a slot of its choice. What is too large is not held: calls
+    /// of that slot are told so.
+    pub(super) fn put_own(
+        &mut self,
+        slot: u32,
+        capability: Result<Capability, Refused>,
+        (code, owner): (&Code, Owner),
+    ) -> Heard {
+        if self.slots.own.count >= OWN_COUNT_MAX || self.slots.held.contains_key(&slot) {
             return Err(Violation::Order("more exports of its own than may be, or one twice"));
         }
-        self.slots.held.insert(slot, Held { capability, owner });
+        let fits = |one: &Capability| self.slots.own.has_room(OWN_COUNT_MAX, one.size().bytes);
+        let capability = match capability {
+            Ok(capability) if fits(&capability) => capability,
+            Ok(_) => Capability::refused(code.tenant, too_many()),
+            Err(refused) => Capability::refused(code.tenant, refused),
+        };
+        let bytes = capability.size().bytes;
+        self.slots.insert(slot, Held { capability, owner, bytes });
         if let Owner::Event(event) = owner
             && let Some(exchange) = self.events.get_mut(&event)
         {
@@ -297,7 +373,7 @@ impl Line {
     /// The isolate does not want something any more that it was handed.
     pub(super) fn hear_release(&self, slot: u32) {
         let mut table = self.table();
-        let Some(held) = table.slots.held.remove(&slot) else { return };
+        let Some(held) = table.slots.remove(slot) else { return };
         if let Owner::Event(event) = held.owner
             && let Some(Exchange { slots, .. }) = table.events.get_mut(&event)
         {
@@ -322,5 +398,9 @@ fn is_slot(attached: &&Attached<'_>) -> bool {
 }
 
 fn too_many() -> Refused {
-    Refused::failed(format!("The isolate holds too many stubs. ({})", SLOTS.fixed()))
+    let mib = SLOT_BYTES_MAX >> 20;
+    let told = SLOTS.fixed();
+    Refused::failed(format!(
+        "The isolate holds too many stubs, or more than {mib} MiB of their props. ({told})"
+    ))
 }

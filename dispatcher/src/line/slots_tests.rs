@@ -3,8 +3,14 @@
 use bindery_wire::frame::{Body, Bound, Call, Operation, Up};
 use bindery_wire::value::{Attached, DYNAMIC_SLOT, Rights};
 
+use bindery_wire::limits::Lower;
+use bindery_wire::rpc::Loopback;
+use bindery_wire::value::INLINE_BYTES_MAX;
+
+use super::slots::To;
 use super::tests::{Setup, started};
-use super::{End, RequestBody};
+use super::{End, RequestBody, State};
+use crate::rpc::{Service, Target};
 
 /// A call of a slot in event 0, to which something that the peer holds is attached: it is handed
 /// back, as this binding does in these tests.
@@ -81,4 +87,99 @@ async fn what_an_event_was_handed_goes_with_it() {
     let line = setup.line.clone();
     assert!(matches!(setup.io.await, Ok(End::Violated(_))));
     assert!(line.table().slots.take_all().is_empty());
+}
+
+/// The first slot of the isolate's choice.
+const OWN: u32 = 1 << 30;
+
+fn loopback(slot: u32, event: Option<u32>, props: Option<&[u8]>) -> Up<'_> {
+    Up::Loopback(Loopback { slot, event, entrypoint: None, props, attached: vec![] })
+}
+
+/// What a slot stands for to event 0, once the line has heard all that the peer has said.
+async fn service(setup: &mut Setup, slot: u32) -> std::sync::Arc<Service> {
+    setup
+        .peer(|peer| {
+            peer.say(&ask(9, DECLARED, &[]));
+            while !peer.hear().starts_with("answer 9") {}
+        })
+        .await;
+    match setup.line.table().to(setup.line.code(), (0, slot)) {
+        Some(To::Service(service)) => service,
+        _ => panic!("no service"),
+    }
+}
+
+/// An isolate had ten thousand exports of its own at once, each with props of a mebibyte, which the
+/// dispatcher keeps.
+#[tokio::test]
+async fn exports_with_large_props_are_refused_when_they_are_called() {
+    let mut setup = handed().await;
+    let count = 40;
+    setup
+        .peer(move |peer| {
+            let props = vec![0; INLINE_BYTES_MAX];
+            (0..count).for_each(|at| peer.say(&loopback(OWN + at, Some(0), Some(&props))));
+        })
+        .await;
+    let last = service(&mut setup, OWN + count - 1).await;
+    assert!(matches!(&last.target, Target::Provided(_)));
+    let Target::Provided(target) = &last.target else { return };
+    let refused = target.code().await.expect_err("refused");
+    assert!(refused.message.contains("more than 32 MiB"), "{}", refused.message);
+    let first = service(&mut setup, OWN).await;
+    assert!(matches!(&first.target, Target::Code(_)));
+    // Those that are let go make room.
+    setup
+        .peer(move |peer| {
+            let props = vec![0; INLINE_BYTES_MAX];
+            peer.say(&Up::Release { slot: OWN });
+            peer.say(&loopback(OWN + count, Some(0), Some(&props)));
+        })
+        .await;
+    let next = service(&mut setup, OWN + count).await;
+    assert!(matches!(&next.target, Target::Code(_)));
+}
+
+/// Code that runs under the limits of an entrypoint got rid of them by calling its own exports.
+#[tokio::test]
+async fn an_export_of_its_own_is_called_under_the_limits_of_the_event() {
+    let mut setup = handed().await;
+    let lower = Lower { subrequests: Some(5), cpu_ms: Some(10), ..Lower::NONE };
+    if let Some(exchange) = setup.line.table().events.get_mut(&0) {
+        exchange.lower(&lower);
+        exchange.calls_left = 8;
+    }
+    setup.peer(|peer| (0..2).for_each(|at| peer.say(&loopback(OWN + at, None, None)))).await;
+    assert_eq!(service(&mut setup, OWN).await.limits, lower);
+    let attached = [Attached::Slot { slot: OWN + 1, rights: Rights::All }];
+    let held = setup.line.table().held_by(setup.line.code(), Some(0), &attached).expect("held");
+    let crate::rpc::What::Service(on) = &held[0].what else { panic!("a service") };
+    assert_eq!(on.limits, lower);
+}
+
+/// A number that is used twice overwrote the body that had it, which was dropped while the table
+/// was locked that its drop locks.
+#[tokio::test]
+async fn a_line_whose_numbers_are_used_up_ends() {
+    let mut setup = handed().await;
+    setup.line.table().next_number = u32::MAX - 1;
+    let heard = setup.peer(|peer| {
+        [9, 10].map(|body| {
+            let operation =
+                Operation::Bound(Bound { head: b"", body: Body::Stream { body, length: Some(1) } });
+            let call = Call { call: body, event: 0, slot: DECLARED, operation, attached: vec![] };
+            peer.say(&Up::Call(call));
+            peer.hear()
+        })
+    });
+    let number = u32::MAX - 1;
+    let expected = [
+        format!("answer 9  Stream {{ body: {number}, length: Some(1) }}"),
+        "answer 10  None".to_owned(),
+    ];
+    assert_eq!(heard.await, expected);
+    setup.line.sweep();
+    assert_eq!(setup.line.table().state, State::Condemned);
+    assert!(matches!(setup.io.await, Ok(End::Closed)));
 }

@@ -191,7 +191,11 @@ pub(super) struct Setup {
     pub(super) io: JoinHandle<End>,
 }
 
-fn code() -> Arc<Code> {
+pub(super) fn code() -> Arc<Code> {
+    Arc::new(test_code())
+}
+
+pub(crate) fn test_code() -> Code {
     let kv = manifest::Binding::KvNamespace { namespace: "notes".into() };
     let service = manifest::Binding::Service {
         service: "callee".into(),
@@ -212,7 +216,7 @@ fn code() -> Arc<Code> {
         crons: vec![],
         given: None,
     };
-    Arc::new(Code {
+    Code {
         tenant: TenantId(1),
         tenant_name: "t".into(),
         worker: "main".into(),
@@ -223,6 +227,8 @@ fn code() -> Arc<Code> {
         env: None,
         outbound: None,
         tails: None,
+        depth: 0,
+        room: None,
         instance: 0,
         limits: limits::Limits {
             event_count_max: 2,
@@ -231,7 +237,7 @@ fn code() -> Arc<Code> {
             ..limits::DEFAULT
         },
         generation: 1,
-    })
+    }
 }
 
 /// A line whose isolate has started.
@@ -307,7 +313,7 @@ impl Setup {
 
 fn upload(chunks: Vec<Result<Bytes, Cut>>) -> RequestBody {
     let frames = chunks.into_iter().map(|chunk| chunk.map(http_body::Frame::data));
-    let from: Upload = Box::pin(StreamBody::new(futures_util::stream::iter(frames)));
+    let from = Upload::new(StreamBody::new(futures_util::stream::iter(frames)));
     RequestBody::Stream { from, length: None }
 }
 
@@ -623,6 +629,20 @@ async fn a_long_frame_crosses_in_pieces() {
     setup.peer(|peer| peer.done(0, Outcome::Ok)).await;
     assert!(matches!(begun.reply().await, Reply::Ended(_)));
     assert_eq!(setup.kept.lock().expect("no panic").as_slice(), ["a.js 3145728"]);
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_is_the_end_of_one_line_and_is_told_as_such() {
+    let mut setup = started().await;
+    let kept = setup.kept.clone();
+    // What keeps compiled code panics from here on.
+    let poison = std::thread::spawn(move || {
+        let _held = kept.lock();
+        panic!("on purpose");
+    });
+    assert!(poison.join().is_err());
+    setup.peer(|peer| peer.say(&Up::Compiled { name: "a.js", code: b"" })).await;
+    assert!(matches!(setup.io.await, Ok(End::Panicked)));
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ impl Attached {
             return Err(malformed());
         }
         outlives(&env)?;
-        if outbound.iter().chain(&tails).any(|service| is_of_event(service)) {
+        if outbound.iter().chain(&tails).any(|service| ends(service)) {
             return Err(Refused::wrong(NOT_TRANSFERRED));
         }
         Ok(Self { turn, outbound, tails, env })
@@ -92,12 +92,27 @@ pub(super) const NOT_TRANSFERRED: &str = "Entrypoints to dynamically-loaded work
 
 /// Refuses what ends before that which is to hold it.
 fn outlives(held: &[Capability]) -> Result<(), Refused> {
-    let ends = |held: &Capability| match &held.what {
-        What::Service(service) => is_of_event(service),
+    if held.iter().any(|held| holds_what_ends(&held.what)) {
+        return Err(Refused::wrong(NOT_TRANSFERRED));
+    }
+    Ok(())
+}
+
+fn holds_what_ends(what: &What) -> bool {
+    match what {
+        What::Service(service) => ends(service),
         What::Binding { .. } => false,
         What::Export(_) => true,
+    }
+}
+
+/// Whether a service, or anything that lies within its props, ends with those who hold it.
+fn ends(service: &Service) -> bool {
+    let within = match &service.props {
+        Props::Value(value) => &value.capabilities[..],
+        Props::None | Props::Json(_) => &[],
     };
-    if held.iter().any(ends) { Err(Refused::wrong(NOT_TRANSFERRED)) } else { Ok(()) }
+    is_of_event(service) || within.iter().any(|held| holds_what_ends(&held.what))
 }
 
 /// Whether a service ends with those who hold it: nothing could start it from scratch.
@@ -112,4 +127,35 @@ fn provider<T: Any>(service: &Service) -> Option<&T> {
     let Target::Provided(provider) = &service.target else { return None };
     let provider: &dyn Any = &**provider;
     provider.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use bindery_wire::TenantId;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::outbound::Workers;
+
+    fn service(target: Target, held: Vec<Capability>) -> Capability {
+        let props = Value::new(1, Bytes::new(), held).expect("shallow");
+        let props = Props::Value(Arc::new(props));
+        let service = Service { target, entrypoint: None, props, limits: Lower::NONE };
+        Capability { tenant: TenantId(1), what: What::Service(Arc::new(service)) }
+    }
+
+    fn named(held: Vec<Capability>) -> Capability {
+        service(Target::Named("w".into()), held)
+    }
+
+    #[test]
+    fn what_ends_is_found_however_deep_it_lies() {
+        let code = Arc::new(crate::line::test_code());
+        let loaded = Arc::new(Loaded::new(code, std::sync::Weak::<Workers>::new()));
+        let stub = service(Target::Provided(Arc::new(Stub(loaded))), vec![]);
+        assert!(outlives(&[named(vec![named(vec![])])]).is_ok());
+        for held in [stub.clone(), named(vec![stub.clone()]), named(vec![named(vec![stub])])] {
+            assert!(outlives(&[held]).is_err_and(|refused| refused.message == NOT_TRANSFERRED));
+        }
+    }
 }

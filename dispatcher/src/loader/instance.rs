@@ -1,6 +1,7 @@
 //! Instances of loaded code, and what of a tenant's is kept of them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -33,21 +34,26 @@ pub(super) struct Tenant {
 }
 
 /// The modules of code, kept once for all instances of it.
-pub(super) struct Source {
-    pub(super) modules: Vec<(String, Bytes)>,
+struct Source {
+    modules: Vec<(String, Bytes)>,
     version: VersionId,
     bytes: u64,
     tenant: Arc<Tenant>,
 }
 
-/// Room for one instance, until it is dropped.
-pub(super) struct Room(Arc<Tenant>);
+/// Room for one instance, until it is dropped: part of its code, so that it is given back when nothing
+/// keeps that any more.
+pub(crate) struct Room {
+    tenant: Arc<Tenant>,
+    /// Bytes that are its own.
+    bytes: u64,
+    source: Option<Arc<Source>>,
+}
 
 /// One instance of loaded code. It lives for as long as somebody can call it.
 pub(crate) struct Loaded {
     code: Arc<Code>,
     workers: Weak<Workers>,
-    _kept: (Arc<Source>, Room),
 }
 
 /// An instance as whoever loaded it has it: its exports are made of it.
@@ -77,14 +83,25 @@ impl Tenant {
     /// Room for one more instance.
     pub(super) fn room(self: &Arc<Self>) -> Result<Room, Refused> {
         if self.count.fetch_add(1, Ordering::Relaxed) < LOADED_COUNT_MAX {
-            return Ok(Room(self.clone()));
+            return Ok(Room { tenant: self.clone(), bytes: 0, source: None });
         }
         self.count.fetch_sub(1, Ordering::Relaxed);
         Err(Refused::failed(format!("Too many dynamic workers are loaded. ({})", LOADED.fixed())))
     }
 
+    fn take(&self, bytes: u64) -> Result<(), Refused> {
+        let more = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= LOADED_BYTES_MAX);
+        match self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let told = LOADED_BYTES.fixed();
+                Err(Refused::failed(format!("Too much code is loaded. ({told})")))
+            }
+        }
+    }
+
     /// The modules of code that is known by `version`, kept once.
-    pub(super) fn source(
+    fn source(
         self: &Arc<Self>,
         version: VersionId,
         modules: Vec<(String, Bytes)>,
@@ -94,20 +111,42 @@ impl Tenant {
             return Ok(known);
         }
         let bytes = modules.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-        if self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > LOADED_BYTES_MAX {
-            let told = LOADED_BYTES.fixed();
-            return Err(Refused::failed(format!("Too much code is loaded. ({told})")));
-        }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.take(bytes)?;
         let source = Arc::new(Source { modules, version, bytes, tenant: self.clone() });
         sources.insert(version, Arc::downgrade(&source));
         Ok(source)
     }
 }
 
+impl Room {
+    /// Keeps so many bytes that are the instance's own.
+    pub(super) fn hold(&mut self, bytes: u64) -> Result<(), Refused> {
+        self.tenant.take(bytes)?;
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Keeps the modules of code that is known by `version`.
+    pub(super) fn source(
+        &mut self,
+        version: VersionId,
+        modules: Vec<(String, Bytes)>,
+    ) -> Result<Vec<(String, Bytes)>, Refused> {
+        let source = self.tenant.source(version, modules)?;
+        Ok(self.source.insert(source).modules.clone())
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Room({} bytes)", self.bytes)
+    }
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        self.tenant.count.fetch_sub(1, Ordering::Relaxed);
+        self.tenant.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -123,8 +162,8 @@ impl Drop for Source {
 }
 
 impl Loaded {
-    pub(super) fn new(code: Arc<Code>, kept: (Arc<Source>, Room), workers: Weak<Workers>) -> Self {
-        Self { code, workers, _kept: kept }
+    pub(super) fn new(code: Arc<Code>, workers: Weak<Workers>) -> Self {
+        Self { code, workers }
     }
 
     pub(super) fn code(&self) -> &Arc<Code> {
@@ -146,17 +185,29 @@ impl Provide for Loaded {
         let code = self.code.clone();
         Box::pin(async { Ok(code) })
     }
+
+    fn depth(&self) -> u32 {
+        self.code.depth
+    }
 }
 
 impl Provide for Stub {
     fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>> {
         Provide::code(&*self.0)
     }
+
+    fn depth(&self) -> u32 {
+        self.0.depth()
+    }
 }
 
 impl Provide for Right {
     fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>> {
         Box::pin(async { Err(Refused::failed("The worker is not loaded.")) })
+    }
+
+    fn depth(&self) -> u32 {
+        0
     }
 }
 
@@ -179,6 +230,25 @@ mod tests {
         drop((one, two));
         assert_eq!(tenant.bytes.load(Ordering::Relaxed), 0);
         assert!(tenant.sources.lock().expect("free").is_empty());
+    }
+
+    /// What an instance is given is as much memory as its code is, and lasts for as long as anything
+    /// holds the code, which is longer than somebody can call it through its loader.
+    #[test]
+    fn what_an_instance_is_given_counts_until_its_code_is_let_go() {
+        let tenant = Arc::new(Tenant::default());
+        let mut room = tenant.room().expect("room");
+        room.source(VersionId::of(b"1"), modules("let a;")).expect("room");
+        room.hold(LOADED_BYTES_MAX - 6).expect("room");
+        let mut other = tenant.room().expect("room");
+        let refused = other.hold(1).expect_err("no room");
+        assert!(refused.message.contains("loaded_bytes_max"), "{}", refused.message);
+        let code = crate::code::Code { room: Some(room), ..crate::line::test_code() };
+        assert!(other.hold(1).is_err());
+        drop(code);
+        assert!(other.hold(1).is_ok());
+        drop(other);
+        assert!(tenant.is_idle());
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod names;
 mod read;
 mod register;
 
-pub(crate) use instance::{LOADED_BYTES_MAX, LOADED_COUNT_MAX};
+pub(crate) use instance::{LOADED_BYTES_MAX, LOADED_COUNT_MAX, Room};
 pub(crate) use names::NAME_COUNT_MAX;
 pub(crate) use read::not_started;
 
@@ -33,14 +33,16 @@ use serde::Serialize;
 use crate::code::Code;
 use crate::line::{Answer, Ask, FetchedBody, Refused, RequestBody, Tails};
 use crate::outbound::Workers;
-use crate::rpc::{Capability, Props, Service, Target, Value, What};
+use crate::rpc::{Capability, Props, Service, Size, Target, Value, What, depth_of};
 use attached::{Attached, entrypoint_of};
-use instance::{Loaded, Right, Room, Source, Stub, Tenant};
+use instance::{Loaded, Right, Stub, Tenant};
 use names::{Key, Names, Owner, Turn};
 use read::Read;
 
 /// The name in the tail of a worker that has none.
 const UNNAMED: &str = "(unnamed)";
+/// Bytes of a loaded worker's name, with those of all that loaded each other before it.
+const WORKER_BYTES_MAX: usize = 4 << 10;
 /// Bytes of code beyond which it is read and hashed away from the threads that serve.
 const BLOCKING_BYTES: usize = 256 << 10;
 
@@ -108,12 +110,9 @@ impl Loaders {
         let read = self.read(&parent, index_bytes, body, &tenant).await?;
         let attached = Attached::of(&read, attached)?;
         let turn = attached.turn.clone();
-        let version = read.manifest.id();
-        let modules = read.modules.clone();
-        let source = tenant.source(version, modules)?;
         let name = turn.as_deref().map_or(UNNAMED, |turn| &turn.key().name);
-        let code = Arc::new(self.code((&parent, name), &source, read, attached)?);
-        let loaded = self.start(code, (source, room), turn.as_deref())?;
+        let code = Arc::new(self.code((&parent, name), room, read, attached)?);
+        let loaded = self.start(code, turn.as_deref())?;
         answer(&parent, &(), Target::Provided(Arc::new(Stub(loaded))))
     }
 
@@ -141,28 +140,47 @@ impl Loaders {
     fn code(
         &self,
         (parent, name): (&Code, &str),
-        source: &Source,
+        mut room: Room,
         read: Read,
         attached: Attached,
     ) -> Result<Code, Refused> {
-        let Read { index, manifest, env, .. } = read;
+        let worker = format!("{}/{name}", parent.worker);
+        if worker.len() > WORKER_BYTES_MAX {
+            return Err(Refused::wrong(format!(
+                "Dynamic Workers are loaded by each other: the names of all of them have {} bytes \
+                 together; the limit is {WORKER_BYTES_MAX}.",
+                worker.len()
+            )));
+        }
+        let Read { index, index_bytes, manifest, modules, env } = read;
         let inherited = match index.outbound {
             Outbound::Inherit => parent.outbound.clone(),
             Outbound::None | Outbound::Attached => None,
         };
         let capabilities = attached.env;
         let env = env.map(|bytes| Value::new(FORMAT, bytes, capabilities)).transpose()?;
+        let outbound = attached.outbound.or(inherited);
+        let services = || outbound.iter().chain(&attached.tails).map(|service| &**service);
+        let depth = depth_of(env.as_ref(), services());
+        let given: Size =
+            services().map(Service::size).chain(env.as_ref().map(Value::size)).collect();
+        let given = Size { depth, ..given }.check()?;
+        // The index is kept twice: as the manifest, and as the names of the modules.
+        room.hold(given.bytes.saturating_add(2 * index_bytes as u64))?;
+        let modules = room.source(manifest.id(), modules)?;
         Ok(Code {
             tenant: parent.tenant,
             tenant_name: parent.tenant_name.clone(),
-            worker: format!("{}/{name}", parent.worker).into(),
+            worker: worker.into(),
             version: manifest.id(),
             instance: self.0.instances.fetch_add(1, Ordering::Relaxed) + 1,
-            modules: source.modules.clone(),
+            modules,
             secrets: Vec::new(),
             env: env.map(Arc::new),
-            outbound: attached.outbound.or(inherited),
+            outbound,
             tails: Tails::new(attached.tails).map(Arc::new),
+            depth,
+            room: Some(room),
             limits: parent.limits.clone().lowered_by(&manifest.limits),
             generation: parent.generation,
             manifest,
@@ -170,14 +188,9 @@ impl Loaders {
     }
 
     /// Has an isolate start, and lets the name be loaded anew if it does not.
-    fn start(
-        &self,
-        code: Arc<Code>,
-        kept: (Arc<Source>, Room),
-        turn: Option<&Turn>,
-    ) -> Result<Arc<Loaded>, Refused> {
+    fn start(&self, code: Arc<Code>, turn: Option<&Turn>) -> Result<Arc<Loaded>, Refused> {
         let workers = self.workers()?;
-        let loaded = Arc::new(Loaded::new(code, kept, Arc::downgrade(&workers)));
+        let loaded = Arc::new(Loaded::new(code, Arc::downgrade(&workers)));
         let Some(turn) = turn else {
             begin(&workers, loaded.clone(), || ());
             return Ok(loaded);

@@ -21,6 +21,7 @@ pub(super) const CODE_BYTES_MAX: usize =
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) index: Index,
+    pub(super) index_bytes: usize,
     /// What it is as a version. `env` is not part of it.
     pub(super) manifest: Manifest,
     /// The bytes of its modules, in the manifest's order.
@@ -40,7 +41,9 @@ pub(super) fn read(parent: &Code, index_bytes: usize, body: &Bytes) -> Result<Re
     let mut take = |bytes: u64| {
         let bytes = usize::try_from(bytes).map_err(|_| malformed())?;
         let end = at.checked_add(bytes).filter(|end| *end <= body.len()).ok_or_else(malformed)?;
-        Ok(body.slice(std::mem::replace(&mut at, end)..end))
+        // A part of the body would keep all of it.
+        let part = body.get(std::mem::replace(&mut at, end)..end).ok_or_else(malformed)?;
+        Ok(Bytes::copy_from_slice(part))
     };
     let mut modules = BTreeMap::new();
     for (name, kind, bytes) in &index.modules {
@@ -56,7 +59,7 @@ pub(super) fn read(parent: &Code, index_bytes: usize, body: &Bytes) -> Result<Re
     }
     let manifest = manifest(parent, &index, &modules);
     let modules = modules.into_iter().map(|(name, (_, bytes))| (name, bytes)).collect();
-    Ok(Read { index, manifest, modules, env })
+    Ok(Read { index, index_bytes, manifest, modules, env })
 }
 
 /// What can be said without the bytes.

@@ -32,6 +32,10 @@ impl Provide for Registered {
             code.map_err(|error| refused(error, &self.worker))
         })
     }
+
+    fn depth(&self) -> u32 {
+        0
+    }
 }
 
 impl Loaders {
@@ -44,12 +48,11 @@ impl Loaders {
     ) -> Result<Answer, Refused> {
         let Ask { code: parent, body, attached, .. } = ask;
         check_name(&name)?;
-        if parent.instance != 0 {
-            return Err(Refused::failed("A worker that is not kept itself can register none."));
-        }
+        check_kept(&parent)?;
         let triggers = triggers.map(admin::triggers).transpose().map_err(Refused::wrong)?;
         let workers = self.workers()?;
         let tenant = self.tenant(parent.tenant);
+        let room = tenant.room()?;
         let mut read = self.read(&parent, index_bytes, body, &tenant).await?;
         let attached = Attached::of(&read, attached)?;
         let mut contents = Contents::new();
@@ -58,12 +61,11 @@ impl Loaders {
         read.manifest.given = Some(given).filter(|given| *given != Given::default());
         (read.manifest.crons, read.manifest.queue_consumers) = triggers.unwrap_or_default();
         let manifest = read.manifest.clone();
-        let source = tenant.source(manifest.id(), read.modules.clone())?;
-        let code = Arc::new(self.code((&parent, &name), &source, read, attached)?);
+        let code = Arc::new(self.code((&parent, &name), room, read, attached)?);
         let started = workers.placement.trial(&code, &workers.tasks).await;
         workers.placement.ended(&code);
         let entrypoints = started.map_err(|failed| not_started(&failed))?.entrypoints.clone();
-        let modules = source.modules.iter().map(|(_, bytes)| bytes.clone());
+        let modules = code.modules.iter().map(|(_, bytes)| bytes.clone());
         let contents = modules.chain(contents.into_values()).collect();
         let entrypoints = entrypoints.into_iter().collect();
         let registration = Registration { manifest, contents, entrypoints };
@@ -74,18 +76,29 @@ impl Loaders {
 
     /// Forgets a registered worker.
     pub(super) async fn unregister(&self, ask: Ask, name: &str) -> Result<Answer, Refused> {
+        check_kept(&ask.code)?;
         let there = self.workers()?.registry.unregister(&ask.code, name).await;
         Answer::new(&there.map_err(|error| refused(error, name))?, crate::line::FetchedBody::None)
     }
 
     /// A registered worker, for whoever registered it.
     pub(super) async fn registered(&self, ask: Ask, name: &str) -> Result<Answer, Refused> {
+        check_kept(&ask.code)?;
         let worker = registered_name(&ask.code.worker, name);
         let (tenant, workers) = (ask.code.tenant_name.clone(), self.workers()?);
         let registered = Registered { worker, tenant, workers };
         registered.code().await?;
         answer(&ask.code, &(), Target::Provided(Arc::new(registered)))
     }
+}
+
+/// Refuses a worker that was loaded: it has the name of another, and with it would have what that one
+/// has registered.
+fn check_kept(code: &Code) -> Result<(), Refused> {
+    if code.instance == 0 {
+        return Ok(());
+    }
+    Err(Refused::failed("A worker that is not kept itself can register none."))
 }
 
 fn check_name(name: &str) -> Result<(), Refused> {

@@ -48,8 +48,10 @@ impl Encoded for Packed {
         let Self { encoding, body, bytes_max } = *self;
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, encoding)]);
         // Whatever breaks the body off, its reader is told only that it did.
-        let body = UnsyncBoxBody::new(body.map_err(|_| Error::RequestBody));
-        Box::pin(Bounded::new(egress::decode(&headers, body), bytes_max))
+        body.within(|body| {
+            let body = UnsyncBoxBody::new(body.map_err(|_| Error::RequestBody));
+            Bounded::new(egress::decode(&headers, body), bytes_max)
+        })
     }
 }
 

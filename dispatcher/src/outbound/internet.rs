@@ -14,7 +14,7 @@ use super::{ONE_TIME_BODY, refused, wrong};
 use crate::egress::{
     BoxError, Egress, Error, Incoming, IncomingBody, Outgoing, OutgoingBody, Redirect,
 };
-use crate::line::{self, Call, Fetched, FetchedBody, Refused, RequestBody};
+use crate::line::{self, Call, Fetched, FetchedBody, Refused, RequestBody, Upload};
 
 /// Sends a request and waits for the head of its response. Cancel-safe.
 pub(super) async fn fetch(egress: &Egress, call: Call) -> Result<Fetched, Refused> {
@@ -96,7 +96,7 @@ fn incoming_body(headers: &HeaderMap, body: IncomingBody, bytes_max: u64) -> Fet
     let length = declared.or_else(|| body.size_hint().exact());
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     let encoding = encodings.next().filter(|_| encodings.next().is_none());
-    let from = encoded::unread(encoding, Box::pin(Bounded::new(body, bytes_max)), bytes_max);
+    let from = encoded::unread(encoding, Upload::new(Bounded::new(body, bytes_max)), bytes_max);
     FetchedBody::Stream { from, length }
 }
 

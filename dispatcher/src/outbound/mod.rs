@@ -154,7 +154,7 @@ pub(crate) fn status_text(status: u16) -> &'static str {
 
 /// Bytes as a body that is all there.
 pub(crate) fn whole(bytes: Bytes) -> Upload {
-    Box::pin(Full::new(bytes).map_err(|never| -> Cut { match never {} }))
+    Upload::new(Full::new(bytes).map_err(|never| -> Cut { match never {} }))
 }
 
 /// A failure that is not the caller's.

@@ -10,7 +10,7 @@ use bindery_wire::{Outcome, flat};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use url::Url;
 
 use super::encoded::unread;
@@ -351,7 +351,7 @@ fn fetched(
         url: None,
         redirects: 0,
         headers: passed,
-        body: if bare { without(body.body) } else { body.fetched() },
+        body: if bare { without(body.body) } else { body.fetched()? },
     })
 }
 
@@ -370,21 +370,30 @@ struct Answered {
 }
 
 impl Answered {
-    fn fetched(self) -> FetchedBody {
+    fn fetched(self) -> Result<FetchedBody, Refused> {
         let Self { encoding, body, bytes_max } = self;
         let (from, length): (Upload, _) = match body {
-            ReplyBody::None => return FetchedBody::Inline(Bytes::new()),
-            ReplyBody::Inline(bytes) if encoding.is_none() => return FetchedBody::Inline(bytes),
+            ReplyBody::None => return Ok(FetchedBody::Inline(Bytes::new())),
+            ReplyBody::Inline(bytes) if encoding.is_none() => {
+                return Ok(FetchedBody::Inline(bytes));
+            }
             ReplyBody::Inline(bytes) => {
                 let length = bytes.len() as u64;
-                (Box::pin(Full::new(bytes).map_err(|never| match never {})), Some(length))
+                (super::whole(bytes), Some(length))
             }
             ReplyBody::Passed { from, length } => (from, length),
             ReplyBody::Stream(download) => {
                 let length = download.length();
-                (Box::pin(download.map_err(|_| Cut::Unfinished)), length)
+                (Upload::new(download.map_err(|_| Cut::Unfinished)), length)
             }
         };
-        FetchedBody::Stream { from: unread(encoding.as_ref(), from, bytes_max), length }
+        // Each encoding is undone around the one before, however the body came here.
+        if encoding.is_some() && from.layers() >= HOP_COUNT_MAX {
+            return Err(refused(format!(
+                "A body has {HOP_COUNT_MAX} encodings, one within the other, which is the limit."
+            )));
+        }
+        let from = unread(encoding.as_ref(), from, bytes_max);
+        Ok(FetchedBody::Stream { from, length })
     }
 }

@@ -168,6 +168,7 @@ async fn watch(
     mut ended: oneshot::Receiver<Blame>,
 ) {
     let Isolate { line, cordon } = isolate;
+    let _forget = Forget { placement, line: line.clone() };
     let end = match UnixStream::from_std(socket) {
         Ok(socket) => Io::new(line.clone(), socket).run().await,
         Err(error) => {
@@ -176,9 +177,16 @@ async fn watch(
         }
     };
     line.closed();
-    if let End::Violated(what) = end {
-        tracing::error!(isolate = %line.number(), error = %what, "a line was cut");
-        line.lost(Blame::Itself);
+    match end {
+        End::Closed => {}
+        End::Violated(what) => {
+            tracing::error!(isolate = %line.number(), error = %what, "a line was cut");
+            line.lost(Blame::Itself);
+        }
+        End::Panicked => {
+            tracing::error!(isolate = %line.number(), "the host panicked over a line");
+            line.lost(Blame::Nobody);
+        }
     }
     // Until the verdict is there, nobody knows whether a request may be run again.
     let verdict = tokio::time::timeout(VERDICT_IN, &mut ended).await;
@@ -190,7 +198,18 @@ async fn watch(
             cordon.convict(line.number());
         }
     }
-    placement.forget(&line);
+}
+
+/// Has an isolate forgotten, however its watch ends.
+struct Forget {
+    placement: Placement,
+    line: Arc<Line>,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        self.placement.forget(&self.line);
+    }
 }
 
 /// Both ends of a new line: ours does not block, the isolate's does.

@@ -16,6 +16,7 @@ use super::{Error, Inner, Registry, Result};
 use crate::code::Code;
 use crate::line::Tails;
 use crate::problem::Fault;
+use crate::rpc::depth_of;
 
 /// Digits of a version that name it at least.
 const DIGITS_MIN: usize = 8;
@@ -132,6 +133,8 @@ impl Inner {
         manifest: Manifest,
         (modules, secrets, made): (Vec<(String, Bytes)>, Secrets, Made),
     ) -> Code {
+        let services = made.outbound.iter().chain(&made.tails);
+        let depth = depth_of(made.env.as_ref(), services);
         let limits =
             self.parts.limits.clone().lowered_by(&of.tenant.limits).lowered_by(&manifest.limits);
         Code {
@@ -143,6 +146,8 @@ impl Inner {
             env: made.env.map(Arc::new),
             outbound: made.outbound.map(Arc::new),
             tails: Tails::new(made.tails.into_iter().map(Arc::new).collect()).map(Arc::new),
+            depth,
+            room: None,
             instance: 0,
             manifest,
             modules,

@@ -69,6 +69,9 @@ pub enum Target {
 pub trait Provide: Any + Send + Sync {
     /// The code, as of now. It must be of the tenant of the capability. Cancel-safe.
     fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>>;
+
+    /// How deep values lie in each other in what it holds.
+    fn depth(&self) -> u32;
 }
 
 /// What a callee sees as `ctx.props`. Whoever made the service chose it, not who calls.
@@ -81,6 +84,19 @@ pub enum Props {
     Json(Arc<str>),
     /// A value that an isolate wrote.
     Value(Arc<Value>),
+}
+
+/// What stands for code that there is not.
+struct Refusing(Refused);
+
+impl Provide for Refusing {
+    fn code(&self) -> BoxFuture<'_, Result<Arc<Code>, Refused>> {
+        Box::pin(async { Err(self.0.clone()) })
+    }
+
+    fn depth(&self) -> u32 {
+        0
+    }
 }
 
 impl fmt::Debug for Target {
@@ -104,15 +120,12 @@ impl Capability {
         Some(Self { tenant: code.tenant, what })
     }
 
-    /// How deep values lie in each other inside it.
-    pub fn depth(&self) -> u32 {
-        match &self.what {
-            What::Service(service) => match &service.props {
-                Props::Value(value) => value.depth(),
-                Props::None | Props::Json(_) => 0,
-            },
-            What::Binding { .. } | What::Export(_) => 0,
-        }
+    /// A service whose calls are refused.
+    pub fn refused(tenant: TenantId, why: Refused) -> Self {
+        let target = Target::Provided(Arc::new(Refusing(why)));
+        let (entrypoint, props, limits) = (None, Props::None, Lower::NONE);
+        let service = Service { target, entrypoint, props, limits };
+        Self { tenant, what: What::Service(Arc::new(service)) }
     }
 
     /// What stands for it in an isolate.

@@ -1,12 +1,13 @@
 //! What an event of an isolate has handed over: it lasts for as long as the event, and the isolate is
 //! told when nobody holds it any more.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use bindery_wire::Outcome;
 use bindery_wire::frame::Down;
+use bindery_wire::{IsolateNumber, Outcome};
 
 use crate::line::Line;
 
@@ -25,13 +26,20 @@ pub struct Export {
 pub(crate) struct Session {
     held: AtomicUsize,
     ended: OnceLock<Box<str>>,
-    watchers: Mutex<Vec<Watcher>>,
+    watchers: Mutex<Watchers>,
+}
+
+/// Those who are told, by their line and the slot in which they hold something of it.
+#[derive(Default)]
+struct Watchers {
+    all: HashMap<(IsolateNumber, u32), Watcher>,
+    /// How many came while there was no room.
+    missed: usize,
 }
 
 struct Watcher {
     line: Weak<Line>,
     event: u32,
-    slot: u32,
 }
 
 /// Watchers of one event: those of ended events are forgotten when there are more.
@@ -81,29 +89,37 @@ impl Session {
     pub(crate) fn end(&self, why: &str) {
         let _ = self.ended.set(why.into());
         let watchers = std::mem::take(&mut *self.watchers());
-        watchers.iter().for_each(|watcher| watcher.tell(why));
+        watchers.all.iter().for_each(|((_, slot), watcher)| watcher.tell(*slot, why));
     }
 
     /// Has the holder of a slot told of the event's end.
     pub(crate) fn watch(&self, line: &Arc<Line>, (event, slot): (u32, u32)) {
-        let watcher = Watcher { line: Arc::downgrade(line), event, slot };
-        {
-            let mut watchers = self.watchers();
-            if watchers.len() >= WATCHER_COUNT_MAX {
-                watchers.retain(Watcher::waits);
-            }
-            if watchers.len() < WATCHER_COUNT_MAX {
-                watchers.push(watcher);
-            }
-        }
+        let watcher = Watcher { line: Arc::downgrade(line), event };
+        self.watchers().add((line.number(), slot), watcher);
         // It may have ended in between.
         if let Some(why) = self.ended.get() {
             self.end(why);
         }
     }
 
-    fn watchers(&self) -> MutexGuard<'_, Vec<Watcher>> {
+    fn watchers(&self) -> MutexGuard<'_, Watchers> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watchers {
+    fn add(&mut self, key: (IsolateNumber, u32), watcher: Watcher) {
+        if self.all.len() >= WATCHER_COUNT_MAX && !self.all.contains_key(&key) {
+            // To look at all of them costs as much as so many that come.
+            if self.missed.is_multiple_of(WATCHER_COUNT_MAX) {
+                self.all.retain(|_, known| known.waits());
+            }
+            self.missed = self.missed.wrapping_add(1);
+            if self.all.len() >= WATCHER_COUNT_MAX {
+                return;
+            }
+        }
+        self.all.insert(key, watcher);
     }
 }
 
@@ -112,9 +128,9 @@ impl Watcher {
         self.line.upgrade().is_some_and(|line| line.runs(self.event))
     }
 
-    fn tell(&self, why: &str) {
+    fn tell(&self, slot: u32, why: &str) {
         if let Some(line) = self.line.upgrade() {
-            line.send(&Down::Broken { slot: self.slot, message: why });
+            line.send(&Down::Broken { slot, message: why });
         }
     }
 }

@@ -8,10 +8,12 @@
 mod capability;
 mod export;
 mod kept;
+mod size;
 mod value;
 
 pub use capability::{Capability, Props, Provide, Service, Target, What};
 pub use export::Export;
 pub(crate) use export::{Session, why};
 pub use kept::Contents;
+pub use size::{Size, depth_of};
 pub use value::Value;

@@ -4,11 +4,8 @@ use bindery_wire::value::{FORMAT, INLINE_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
-use super::Capability;
+use super::{Capability, Size};
 use crate::line::{Refused, RequestBody};
-
-/// How deep values may lie in each other: each is let go inside the one that holds it.
-const DEPTH_MAX: u32 = 16;
 
 /// A value that an isolate wrote. Nothing in the bytes was checked, and nothing here reads them.
 #[derive(Clone, Debug)]
@@ -19,24 +16,20 @@ pub struct Value {
     pub bytes: Bytes,
     /// What goes with them, in the order in which they name it.
     pub capabilities: Vec<Capability>,
-    depth: u32,
+    size: Size,
 }
 
 impl Value {
     /// A value of these bytes, and what goes with them.
     pub fn new(format: u32, bytes: Bytes, capabilities: Vec<Capability>) -> Result<Self, Refused> {
-        let below = capabilities.iter().map(Capability::depth).max().unwrap_or(0);
-        if below >= DEPTH_MAX {
-            let message =
-                format!("Services within the props of services lie {below} deep: too deep.");
-            return Err(Refused::wrong(message));
-        }
-        Ok(Self { format, bytes, capabilities, depth: below + 1 })
+        let held: Size = capabilities.iter().map(Capability::size).collect();
+        let size = held.within(bytes.len()).check()?;
+        Ok(Self { format, bytes, capabilities, size })
     }
 
-    /// How deep values lie in each other, this one included.
-    pub fn depth(&self) -> u32 {
-        self.depth
+    /// The size of it, with what goes with it.
+    pub fn size(&self) -> Size {
+        self.size
     }
 
     /// What a call of a binding brings: its body, with what was attached to it.

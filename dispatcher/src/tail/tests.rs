@@ -41,6 +41,8 @@ fn code(worker: &str) -> Code {
         env: None,
         outbound: None,
         tails: None,
+        depth: 0,
+        room: None,
         instance: 0,
         limits: limits::DEFAULT,
         generation: 1,

@@ -1,6 +1,7 @@
 //! Bodies on their way through the door, within the credit that the reader gave.
 
-use bindery_wire::frame::{CHUNK_BYTES_MAX, Up, WINDOW_BYTES};
+use bindery_wire::frame::{BODIES_COUNT_MAX, BODY_COUNT_MAX, Body, CHUNK_BYTES_MAX, Up};
+use bindery_wire::value::Attached;
 
 use super::{Door, Error};
 
@@ -45,11 +46,30 @@ pub enum Source {
 }
 
 impl Door {
-    /// Begins a body.
-    pub(crate) fn begin_body(&mut self, event: u32, source: Source) -> u32 {
+    /// Begins a body, of which so many bytes may be sent before anybody reads it.
+    pub(crate) fn begin_body(
+        &mut self,
+        event: u32,
+        source: Source,
+        credit: u32,
+    ) -> Result<u32, Error> {
+        let of_event = || self.up.values().filter(|body| body.event == event).count();
+        let all = self.up.len();
+        if all >= BODIES_COUNT_MAX || (all >= BODY_COUNT_MAX && of_event() >= BODY_COUNT_MAX) {
+            return Err(Error::TooManyBodies);
+        }
         let id = self.new_body();
-        self.up.insert(id, UpBody { event, source, credit: WINDOW_BYTES, sent: 0 });
-        id
+        self.up.insert(id, UpBody { event, source, credit, sent: 0 });
+        Ok(id)
+    }
+
+    /// Forgets the bodies that were to go with what is not sent: who writes them is told.
+    pub(super) fn forget_bodies(&mut self, attached: &[Attached<'_>]) {
+        for attached in attached {
+            if let Attached::Body(Body::Stream { body, .. }) = attached {
+                self.up.remove(body);
+            }
+        }
     }
 
     /// Lets a body that was received go elsewhere, unread.

@@ -2,7 +2,7 @@
 #![expect(missing_docs, unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
 
 use bindery_wire::binding::HEAD_BYTES_MAX;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Bound, Call, Operation, Up};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Bound, Call, Operation, UNREAD_BYTES, Up};
 use bindery_wire::value::{ATTACHED_COUNT_MAX, Attached, Rights};
 use deno_core::{OpState, op2, v8};
 
@@ -40,7 +40,7 @@ impl Shared {
             kind::STREAM => {
                 let mut door = self.open()?;
                 door.check_runs(event)?;
-                let body = door.begin_body(event, Source::Script);
+                let body = door.begin_body(event, Source::Script, UNREAD_BYTES)?;
                 let length = u64::try_from(given.length).ok();
                 door.call(call, Body::Stream { body, length }).map(|()| body)
             }
@@ -71,11 +71,17 @@ impl Door {
     /// Has something go with the call that is made next.
     fn attach(&mut self, attached: Attached<'static>) -> Result<(), Error> {
         if self.attached.len() >= ATTACHED_COUNT_MAX {
-            self.attached.clear();
+            self.detach();
             return Err(Error::TooManyAttached);
         }
         self.attached.push(attached);
         Ok(())
+    }
+
+    /// Has nothing go with the next call: something of it can not.
+    fn detach(&mut self) {
+        let attached = self.take_attached();
+        self.forget_bodies(&attached);
     }
 
     /// What goes with what is said now.
@@ -84,10 +90,9 @@ impl Door {
     }
 
     /// An event hands over what is its own.
-    pub(crate) fn exported(&mut self, event: u32, attached: &[Attached<'_>]) {
-        let own = attached.iter().filter(|one| matches!(one, Attached::Export { .. })).count();
+    pub(crate) fn exported(&mut self, event: u32, exports: u32) {
         if let Some(state) = self.events.get_mut(&event) {
-            state.exports = state.exports.saturating_add(u32::try_from(own).unwrap_or(u32::MAX));
+            state.exports = state.exports.saturating_add(exports);
         }
     }
 
@@ -101,19 +106,34 @@ impl Door {
             return Err(Error::RequestTooLong { max });
         }
         self.check_runs(call.event)?;
-        let body = self.begin_body(call.event, Source::Bytes { bytes, at: 0 });
+        let source = Source::Bytes { bytes, at: 0 };
+        let body = self.begin_body(call.event, source, UNREAD_BYTES)?;
         self.call(call, Body::Stream { body, length: Some(length) })?;
         Ok(if self.pump(body) { 0 } else { body })
     }
 
     fn call<'a>(&mut self, call: Call<'a>, body: Body<'a>) -> Result<(), Error> {
         self.check_runs(call.event)?;
-        self.calls.insert(call.call, call.event);
-        self.exported(call.event, &call.attached);
+        let (id, event) = (call.call, call.event);
+        let exported = exports(&call.attached);
         let operation = call.operation.with_body(body);
-        self.send(&Up::Call(Call { operation, ..call }));
+        let call = Up::Call(Call { operation, ..call });
+        if let Err(error) = self.try_send(&call) {
+            if let Up::Call(call) = &call {
+                self.forget_bodies(&call.attached);
+            }
+            return Err(error);
+        }
+        self.calls.insert(id, event);
+        self.exported(event, exported);
         Ok(())
     }
+}
+
+/// How much of what goes with something is its event's own.
+pub(crate) fn exports(attached: &[Attached<'_>]) -> u32 {
+    let own = attached.iter().filter(|one| matches!(one, Attached::Export { .. })).count();
+    u32::try_from(own).unwrap_or(u32::MAX)
 }
 
 /// Asks a binding. Returns the number of the body that is to be written in chunks, or goes out by
@@ -193,7 +213,13 @@ pub fn op_door_attach_body(
         door.attach(Attached::Body(Body::Passed { body }))?;
         return Ok(body);
     }
-    let body = door.begin_body(event, Source::Script);
+    let body = match door.begin_body(event, Source::Script, UNREAD_BYTES) {
+        Ok(body) => body,
+        Err(error) => {
+            door.detach();
+            return Err(error);
+        }
+    };
     let length = u64::try_from(length).ok();
     door.attach(Attached::Body(Body::Stream { body, length }))?;
     Ok(body)
@@ -211,7 +237,7 @@ fn rights(number: u32) -> Rights {
 /// Lets go of what was handed over.
 #[op2(fast)]
 pub fn op_door_release(state: &mut OpState, #[smi] slot: u32) -> Result<(), Error> {
-    state.borrow::<Shared>().open()?.send(&Up::Release { slot });
+    state.borrow::<Shared>().open()?.release(slot);
     Ok(())
 }
 

@@ -67,6 +67,16 @@ pub enum Error {
         /// Its length.
         got: usize,
     },
+    /// A method of an outgoing request longer than allowed.
+    #[class(type)]
+    #[error(
+        "a method of {got} bytes; the limit is {max}",
+        max = bindery_wire::frame::METHOD_BYTES_MAX
+    )]
+    MethodTooLong {
+        /// Its length.
+        got: usize,
+    },
     /// What is asked of a binding is longer than allowed.
     #[class(range)]
     #[error("a call of {got} bytes; the limit is {max}", max = bindery_wire::binding::HEAD_BYTES_MAX)]
@@ -88,6 +98,39 @@ pub enum Error {
         max = bindery_wire::value::ATTACHED_COUNT_MAX
     )]
     TooManyAttached,
+    /// Props of an export longer than allowed.
+    #[class(range)]
+    #[error(
+        "props of {got} bytes; the limit is {max}",
+        max = bindery_wire::value::INLINE_BYTES_MAX
+    )]
+    PropsTooLong {
+        /// Their length.
+        got: usize,
+    },
+    /// More exports with props, or larger ones, than an isolate may hold.
+    #[class(range)]
+    #[error(
+        "too many of the worker's own exports are held, or their props are too large together; the \
+         limits are {count} and {bytes} bytes",
+        count = bindery_wire::value::OWN_COUNT_MAX,
+        bytes = bindery_wire::value::OWN_BYTES_MAX
+    )]
+    TooManyOwn,
+    /// More bodies on their way than an event may send at once.
+    #[class(range)]
+    #[error(
+        "too many bodies and streams are sent at once; one event may send {max}",
+        max = bindery_wire::frame::BODY_COUNT_MAX
+    )]
+    TooManyBodies,
+    /// Something whose parts are too long together.
+    #[class(range)]
+    #[error(
+        "what is sent is longer than the limit of {max} bytes",
+        max = bindery_wire::codec::UP_BYTES_MAX
+    )]
+    FrameTooLong,
     /// A body of an outgoing request longer than allowed.
     #[class(range)]
     #[error("the request's body is longer than the limit of {max} bytes")]

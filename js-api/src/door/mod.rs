@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bindery_wire::event::Decision;
 use bindery_wire::frame::Up;
 use bindery_wire::limits::{self, Limits};
+use bindery_wire::rpc::Loopback;
 use bindery_wire::value::Attached;
 use bindery_wire::{Outcome, codec};
 
@@ -21,6 +22,7 @@ pub(crate) mod decision;
 mod error;
 mod log;
 pub mod ops;
+mod own;
 mod timers;
 
 pub use body::{DownBody, Source, UpBody};
@@ -30,6 +32,7 @@ pub(crate) use ops::bytes_of;
 pub use timers::Timers;
 
 use log::Logged;
+use own::Own;
 
 /// Bytes of frames beyond which they do not wait for the end of a completion.
 const SEND_BYTES: usize = 128 << 10;
@@ -70,6 +73,8 @@ pub struct Door {
     pub down: HashMap<u32, DownBody>,
     /// Calls that have no reply yet, each with its event.
     pub calls: HashMap<u32, u32>,
+    /// Exports of its own that this isolate holds.
+    own: Own,
     /// What goes with the call that is made next.
     attached: Vec<Attached<'static>>,
     /// What the isolate and its events may use.
@@ -127,6 +132,7 @@ impl Door {
             up: HashMap::new(),
             down: HashMap::new(),
             calls: HashMap::new(),
+            own: Own::default(),
             attached: Vec::new(),
             limits: limits::DEFAULT,
             now: Now { wall_ms: 0.0, monotonic_ms: 0.0, origin: None },
@@ -214,16 +220,45 @@ impl Door {
         }
     }
 
-    /// Appends a frame. One that is too long for the line is dropped: each caller has bounded
-    /// what it sends before.
+    /// Has a slot stand for an export of this worker.
+    pub(crate) fn hold_own(&mut self, loopback: Loopback<'_>) -> Result<(), Error> {
+        self.own.add(&loopback)?;
+        let slot = loopback.slot;
+        let sent = self.try_send(&Up::Loopback(loopback));
+        if sent.is_err() {
+            self.own.release(slot);
+        }
+        sent
+    }
+
+    /// Lets go of what a slot holds.
+    pub(crate) fn release(&mut self, slot: u32) {
+        self.own.release(slot);
+        self.send(&Up::Release { slot });
+    }
+
+    /// Forgets what belonged to an event of whose end the line is told now.
+    pub fn forget(&mut self, event: u32) -> Option<Event> {
+        self.own.drop_event(event);
+        self.events.remove(&event)
+    }
+
+    /// Appends a frame that is bounded where it is made; one that is too long for the line is
+    /// dropped.
     pub fn send(&mut self, frame: &Up<'_>) {
-        let sent = codec::write(&mut self.out, frame, codec::UP_BYTES_MAX);
+        let sent = self.try_send(frame);
         debug_assert!(sent.is_ok(), "frames are bounded where they are made");
+    }
+
+    /// Appends a frame whose parts are bounded and may still be too long together.
+    pub(crate) fn try_send(&mut self, frame: &Up<'_>) -> Result<(), Error> {
+        codec::write(&mut self.out, frame, codec::UP_BYTES_MAX).map_err(|_| Error::FrameTooLong)?;
         if self.out.len() >= SEND_BYTES
             && let Some(sender) = &mut self.sender
         {
             sender(&mut self.out);
         }
+        Ok(())
     }
 
     fn new_body(&mut self) -> u32 {

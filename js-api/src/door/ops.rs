@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Head, Up};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Head, Up, WINDOW_BYTES};
 use bindery_wire::log::Level;
 use bindery_wire::{Outcome, flat};
 use deno_core::{OpState, op2, v8};
@@ -48,7 +48,7 @@ pub fn op_door_head<'s>(
             answer(Body::Passed { body }).map(|()| 0)
         }
         kind::STREAM => {
-            let body = shared.open()?.begin_body(event, Source::Script);
+            let body = shared.open()?.begin_body(event, Source::Script, WINDOW_BYTES)?;
             answer(Body::Stream { body, length: known }).map(|()| body)
         }
         _ => {
@@ -76,7 +76,7 @@ fn answer_long(
     if length > max {
         return Err(Error::ResponseTooLong { max });
     }
-    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 });
+    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 }, WINDOW_BYTES)?;
     let stream = Body::Stream { body, length: Some(length) };
     door.answer(Head { event, status, headers, body: stream })?;
     door.pump(body);

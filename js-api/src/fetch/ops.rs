@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use bindery_wire::flat;
-use bindery_wire::frame::{Body, Call, Operation, Outgoing};
+use bindery_wire::frame::{Body, Call, METHOD_BYTES_MAX, Operation, Outgoing};
 use bindery_wire::limits::URL_BYTES_MAX;
 use deno_core::{OpState, op2, v8};
 
@@ -32,6 +32,9 @@ pub fn op_fetch_send<'s>(
     flat::parse(&headers).map_err(Error::RequestHeaders)?;
     if url.len() > URL_BYTES_MAX {
         return Err(Error::UrlTooLong { got: url.len() });
+    }
+    if method.len() > METHOD_BYTES_MAX {
+        return Err(Error::MethodTooLong { got: method.len() });
     }
     let outgoing = Outgoing { method, url, headers: &headers, follow, body: Body::None };
     let operation = Operation::Fetch(outgoing);

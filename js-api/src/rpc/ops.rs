@@ -2,11 +2,11 @@
 #![expect(unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
 
 use bindery_wire::binding;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Call, Operation, Up};
+use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Call, Operation, UNREAD_BYTES, Up};
 use bindery_wire::rpc::{How, Invoke, Loopback, PATH_BYTES_MAX, PATH_COUNT_MAX, Returned};
 use deno_core::{OpState, op2, v8};
 
-use crate::door::call::Given;
+use crate::door::call::{Given, exports};
 use crate::door::{Door, Error, Shared, Source, bytes_of};
 
 /// Calls a method: of a slot, or of what the call `of` results in if that is not negative. The path
@@ -59,17 +59,17 @@ pub fn op_door_return<'s>(
     let mut door = state.borrow::<Shared>().open()?;
     let attached = door.take_attached();
     door.check_runs(event)?;
-    door.exported(event, &attached);
+    door.exported(event, exports(&attached));
     let mut said = Returned { event, invocation, how, value: Body::None, attached };
     if bytes.len() <= BODY_INLINE_BYTES_MAX {
         said.value = Body::Inline(&bytes);
-        door.send(&Up::Returned(said));
+        door.try_send(&Up::Returned(said))?;
         return Ok(0);
     }
     let length = Some(bytes.len() as u64);
-    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 });
+    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 }, UNREAD_BYTES)?;
     said.value = Body::Stream { body, length };
-    door.send(&Up::Returned(said));
+    door.try_send(&Up::Returned(said))?;
     Ok(if door.pump(body) { 0 } else { body })
 }
 
@@ -114,8 +114,7 @@ pub fn op_door_loopback<'s>(
     }
     let entrypoint = Some(entrypoint).filter(|name| *name != "default");
     let props = props.as_deref();
-    door.send(&Up::Loopback(Loopback { slot, event, entrypoint, props, attached }));
-    Ok(())
+    door.hold_own(Loopback { slot, event, entrypoint, props, attached })
 }
 
 impl Door {

@@ -544,7 +544,7 @@ impl Host {
 }
 
 fn say_ended(door: &mut Door, event: u32) {
-    let Some(state) = door.events.remove(&event) else { return };
+    let Some(state) = door.forget(event) else { return };
     let wall_us = u64::try_from(state.began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let outcome = state.ended.unwrap_or(Outcome::InternalError);
     // The charge begins where the one before ended, a little before the event did.

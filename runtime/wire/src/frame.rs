@@ -2,8 +2,8 @@
 //!
 //! Nothing in a frame names a tenant: who speaks is known from the socket. Bodies have numbers;
 //! each side numbers the bodies that it sends, and moves no more bytes than the other side gave
-//! credit for. A body of the isolate's begins with a credit of [`WINDOW_BYTES`], one of the
-//! dispatcher's with none: most are never read.
+//! credit for. A response's body begins with a credit of [`WINDOW_BYTES`], one that goes with a call
+//! or its result with [`UNREAD_BYTES`], and one of the dispatcher's with none: most are never read.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +16,20 @@ use crate::outcome::Outcome;
 use crate::rpc::{self, Invocation, Invoke, Loopback, Returned};
 use crate::value::{Attached, Handed, Props, Value};
 
+/// Bytes of the method of an outgoing request; those that HTTP knows are shorter.
+pub const METHOD_BYTES_MAX: usize = 64;
 /// A body of at most this many bytes, all there, travels inside the head.
 pub const BODY_INLINE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one chunk of a longer body.
 pub const CHUNK_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of a body lets its writer be ahead.
 pub const WINDOW_BYTES: u32 = 512 << 10;
+/// Bytes of a body that goes with a call or its result which may be sent before anybody reads it.
+pub const UNREAD_BYTES: u32 = 16 << 10;
+/// Bodies that one event sends at once, and one isolate.
+pub const BODY_COUNT_MAX: usize = 2_000;
+/// Bodies that one isolate sends at once.
+pub const BODIES_COUNT_MAX: usize = 4_000;
 
 /// The slot of every worker's global `fetch`.
 pub const OUTBOUND_SLOT: u32 = 0;

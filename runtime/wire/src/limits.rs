@@ -110,6 +110,19 @@ impl Lower {
     /// Asks for nothing.
     pub const NONE: Self = Self { cpu_ms: None, subrequests: None, memory_mb: None, wall_ms: None };
 
+    /// The lower of both.
+    pub fn and(&self, other: &Self) -> Self {
+        fn least(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+            one.into_iter().chain(other).min()
+        }
+        Self {
+            cpu_ms: least(self.cpu_ms, other.cpu_ms),
+            subrequests: least(self.subrequests, other.subrequests),
+            memory_mb: least(self.memory_mb, other.memory_mb),
+            wall_ms: least(self.wall_ms, other.wall_ms),
+        }
+    }
+
     /// What is asked for and has no effect, because these limits are lower: the name of each,
     /// what was asked, and what applies.
     pub fn over(&self, limits: &Limits) -> Vec<(&'static str, u64, u64)> {
@@ -155,5 +168,8 @@ mod tests {
         assert_eq!(limits.memory_bytes_max, DEFAULT.memory_bytes_max);
         assert_eq!(limits.startup_cpu_ms_max, DEFAULT.startup_cpu_ms_max);
         assert_eq!(asked.over(&DEFAULT), [("memory_mb", 4096, 128)]);
+        let other = Lower { cpu_ms: Some(60), subrequests: Some(1), ..Lower::NONE };
+        let both = Lower { cpu_ms: Some(50), ..other.clone() };
+        assert_eq!(other.and(&asked), Lower { memory_mb: Some(4096), ..both });
     }
 }

@@ -20,6 +20,10 @@ pub const FORMAT: u32 = 1;
 pub const DYNAMIC_SLOT: u32 = 1 << 16;
 /// Slots whose numbers an isolate chooses for its own exports.
 pub const OWN_SLOTS: std::ops::Range<u32> = 1 << 30..(1 << 31) - 1;
+/// Exports of its own that an isolate holds at once.
+pub const OWN_COUNT_MAX: usize = 10_000;
+/// Bytes of the props of those.
+pub const OWN_BYTES_MAX: usize = 16 << 20;
 /// Things that go with one value.
 pub const ATTACHED_COUNT_MAX: usize = 1_000;
 /// Bytes of a value that is in a frame as a whole: `props`, or all of `env`.
