@@ -9,7 +9,7 @@ use bindery_logic::blame::Blame;
 use bindery_logic::queue::after::{self, Ended};
 use bindery_logic::queue::batch::{Cut, Waiting, cut};
 use bindery_storage::engine::{Batch, Committed};
-use bindery_storage::tables::{Consumer, Due, Holder, Lease, Leased, Queue, Ready};
+use bindery_storage::tables::{Consumer, Counted, Due, Holder, Lease, Leased, Queue, Ready};
 use bindery_wire::TenantId;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -76,9 +76,8 @@ impl Deliver for Consumers {
         Box::pin(async move {
             let name = String::from_utf8(due.id.clone())?;
             let inner = parts.queues.0.clone();
-            let attending = inner.live.attend((tenant, &name), due.clone());
             let visit = Visit { parts: &parts, inner: &inner, of: (tenant, &name), due };
-            Ok(visit.run(attending).await?)
+            Ok(visit.run().await?)
         })
     }
 }
@@ -104,66 +103,96 @@ enum Next {
     Missing(u64),
 }
 
+/// How a visit ends.
+struct Left {
+    /// When the next one is; absent if something has to come first.
+    at_ms: Option<u64>,
+    /// How often the consumer was not there.
+    failures: u8,
+    /// What the queue had counted when it was looked at last, if it is not looked at again at once.
+    counted: Option<Counted>,
+}
+
 impl Visit<'_> {
-    async fn run(&self, attending: Attending) -> Result<()> {
+    async fn run(&self) -> Result<()> {
+        let until = self.inner.parts.clock.elapsed() + TURN;
+        loop {
+            let attending = self.inner.live.attend(self.of, self.due.clone());
+            let left = self.stay(&attending, until).await?;
+            // From here on what comes has an entry of its own; if it is this one, it is another then.
+            drop(attending);
+            let Some(left) = left else { return Ok(()) };
+            if self.leave(left).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what there is to do until that is nothing. `None` if the entry is to stay.
+    async fn stay(&self, attending: &Attending, until: Duration) -> Result<Option<Left>> {
         let clock = &self.inner.parts.clock;
-        let until = clock.elapsed() + TURN;
         let mut served = false;
         loop {
             if !*self.parts.serving.borrow() || !attending.stands() {
-                // The entry stays, and whoever comes next looks anew.
-                return Ok(());
+                // Whoever comes next looks anew.
+                return Ok(None);
             }
-            let Some(queue) = self.inner.table.get(self.of).await? else {
-                return self.leave(attending, None, 0).await;
-            };
+            // From before anything is read: what comes after that keeps it from leaving.
+            let counted = Some(self.inner.table.counted(self.of).await?);
+            let left = |at_ms, failures| Ok(Some(Left { at_ms, failures, counted }));
+            let Some(queue) = self.inner.table.get(self.of).await? else { return left(None, 0) };
             let plan = Plan::of(&queue);
             self.reclaim(&plan).await?;
             let next = self.serve(&queue, &plan).await?;
             served |= next == Next::Now;
             let now_ms = self.inner.now_ms();
-            let left = until.saturating_sub(clock.elapsed());
-            if left.is_zero() {
-                return self.leave(attending, Some(now_ms), 0).await;
+            let rest = until.saturating_sub(clock.elapsed());
+            if rest.is_zero() {
+                return Ok(Some(Left { at_ms: Some(now_ms), failures: 0, counted: None }));
             }
             let busy = !self.inner.live.running(self.of).is_empty();
             let linger = served || busy;
             let wait_ms = match next {
                 Next::Now => continue,
                 Next::Missing(at_ms) => {
-                    let failures = self.due.failures.saturating_add(1);
-                    return self.leave(attending, Some(at_ms), failures).await;
+                    return left(Some(at_ms), self.due.failures.saturating_add(1));
                 }
                 Next::At(at_ms) if at_ms.saturating_sub(now_ms) <= LINGER_MS || busy => {
                     at_ms.saturating_sub(now_ms)
                 }
-                Next::At(at_ms) if !linger => return self.leave(attending, Some(at_ms), 0).await,
-                Next::Woken if !linger => return self.leave(attending, None, 0).await,
+                Next::At(at_ms) if !linger => return left(Some(at_ms), 0),
+                Next::Woken if !linger => return left(None, 0),
                 Next::At(_) => LINGER_MS,
                 Next::Woken if busy => u64::MAX,
                 Next::Woken => LINGER_MS,
             };
+            let mut serving = self.parts.serving.clone();
             tokio::select! {
                 biased;
+                // Who waits with nothing to do does not keep the server from ending.
+                _ = serving.wait_for(|serving| !serving) => {}
                 () = attending.woken() => served |= busy,
-                () = clock.sleep(left.min(Duration::from_millis(wait_ms))) => served = false,
+                () = clock.sleep(rest.min(Duration::from_millis(wait_ms))) => served = false,
             }
         }
     }
 
-    /// Ends the visit: the next one is at this time.
-    async fn leave(&self, attending: Attending, at_ms: Option<u64>, failures: u8) -> Result<()> {
-        // From here on what comes has an entry of its own; if it is this one, it is another then.
-        drop(attending);
+    /// Ends the visit, unless something came meanwhile that has no entry but this one.
+    async fn leave(&self, Left { at_ms, failures, counted }: Left) -> Result<bool> {
         let (inner, tenant) = (self.inner, self.of.0);
         let mut writes = vec![inner.due.remove(tenant, &self.due)];
         if let Some(time_ms) = at_ms {
             let next = entry(self.of, time_ms, failures);
             writes.extend(inner.due.add(tenant, &next, inner.now_ms()));
         }
-        let checks = vec![inner.due.there(tenant, &self.due)];
+        let mut checks = vec![inner.due.there(tenant, &self.due)];
+        if let Some(counted) = counted {
+            checks.extend(inner.table.still_counts(self.of, &counted));
+        }
         match inner.parts.engine.commit(Batch { checks, writes }).await? {
-            Committed::Done { .. } | Committed::Conflict { .. } => Ok(()),
+            Committed::Done { .. } => Ok(true),
+            // The entry is another one: it is delivered by itself.
+            Committed::Conflict { check } => Ok(check == 0),
         }
     }
 
