@@ -58,6 +58,9 @@ export const SLOT = 0, EXPORT = 1, PART = 2, BODY = 3;
 /** Bytes of a value that is sent. */
 const BYTES_MAX = 32 << 20;
 
+/** Bytes of the name of one thing of a binding of many. */
+const NAME_BYTES_MAX = 256;
+
 /** The first byte of a value with a table; the engine's own begin with another. */
 const TABLE = 1;
 const ENGINE = 0xff;
@@ -402,11 +405,21 @@ export function deserialize(bytes, handed) {
   return value;
 }
 
+function checkName(name) {
+  const { length } = core.encode(name);
+  if (length > 0 && length <= NAME_BYTES_MAX) return;
+  throw cannot(
+    `What has a name of ${length} bytes can not be handed on: it has 1 to ${NAME_BYTES_MAX}.`,
+  );
+}
+
 // Bindings, and exports of workers.
 special("held", {
   is: (value) => heldBy(value) !== undefined,
   write(value, writer) {
-    const { slot, rights, part } = heldBy(value);
+    const { slot, rights, part, unfit } = heldBy(value);
+    if (unfit !== undefined) throw cannot(unfit);
+    if (part !== undefined) checkName(part);
     return [writer.attach(part === undefined ? SLOT : PART, slot, rights, value)];
   },
   read: ([, place], reader) => reader.at(place),
