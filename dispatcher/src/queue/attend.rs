@@ -144,8 +144,11 @@ impl Visit<'_> {
                 Next::Woken if busy => u64::MAX,
                 Next::Woken => LINGER_MS,
             };
+            let mut serving = self.parts.serving.clone();
             tokio::select! {
                 biased;
+                // Who waits with nothing to do does not keep the server from ending.
+                _ = serving.wait_for(|serving| !serving) => {}
                 () = attending.woken() => served |= busy,
                 () = clock.sleep(left.min(Duration::from_millis(wait_ms))) => served = false,
             }

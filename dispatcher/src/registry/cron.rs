@@ -149,13 +149,13 @@ impl Inner {
     }
 
     /// Adds the crons of a version that begins to serve to a change, instead of those that are
-    /// there; without a version, removes those.
+    /// there; without a version, removes those. How many go.
     pub(super) async fn cron_into(
         &self,
         edit: &mut Edit<'_>,
         worker: &str,
         serves: Option<(VersionId, &[String])>,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let before = self.crons.list(edit.id, worker).await?;
         let mut before: BTreeMap<String, Cron> = before.into_iter().collect();
         let mut faults = Vec::new();
@@ -173,6 +173,7 @@ impl Inner {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
+        let went = before.len();
         for (text, row) in before {
             edit.check(self.crons.unchanged(edit.id, (worker, &text), Some(&row)));
             edit.write([
@@ -180,7 +181,7 @@ impl Inner {
                 self.due.remove(edit.id, &row.due(worker, &text)),
             ]);
         }
-        Ok(())
+        Ok(went)
     }
 
     /// Adds one cron of a version that begins to serve, or what is new of one that was there.
