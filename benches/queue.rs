@@ -50,6 +50,13 @@ const fn batch(connection_count: usize) -> Case {
 
 const CASES: [Case; 5] = [send(1), send(16), send(64), batch(1), batch(16)];
 
+impl Case {
+    /// Workerd's broker fails when ten thousand messages wait, which is at once with batches.
+    fn is_for(&self, contender: &str) -> bool {
+        contender == bindery::NAME || self.messages_each == 1
+    }
+}
+
 /// The load whose ratio to workerd is a floor.
 const COMPARED: usize = 1;
 /// The loads whose messages per second are one.
@@ -111,7 +118,7 @@ fn main() -> Result<()> {
     let mut arrivals: BTreeMap<_, Histogram> = BTreeMap::new();
     for _ in 0..round_count {
         for (at, case) in CASES.iter().enumerate() {
-            for Contender { name, address } in &contenders {
+            for Contender { name, address } in contenders.iter().filter(|c| case.is_for(c.name)) {
                 let sample = measure(*address, case, time)?;
                 samples.entry((at, *name)).or_default().push(sample);
             }
@@ -208,6 +215,7 @@ fn fill(report: &mut Report, samples: &BTreeMap<(usize, &'static str), Vec<Sampl
     report.table("medians of the rounds", &columns, rows);
     report.note("messages/s: sent and delivered, from the first send to the last delivery");
     report.note("p50 and p99: of the sender's requests");
+    report.note("workerd's broker fails when 10,000 messages wait, so it is not sent batches");
     for at in FLOORED {
         if let Some(ours) = samples.get(&(at, bindery::NAME)) {
             let case = &CASES[at];

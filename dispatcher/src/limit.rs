@@ -7,7 +7,7 @@ use bindery_logic::kv as keys;
 pub use bindery_wire::limit::{
     AFTER_CLIENT, BATCH, BATCH_BYTES, BINDINGS, CONSUMERS, CPU, CRON, CRONS, ENV, HEADERS,
     HEADERS_BYTES, LOG, Limit, MEMORY, MESSAGE, MODULE_COUNT, MODULES, QUEUED_EVENTS, REQUEST,
-    ROUTES, STARTUP_CPU, Setting, Told, URL, Unit, WALL,
+    ROUTES, RPC_CALLS, RPC_VALUE, STARTUP_CPU, Setting, Told, URL, Unit, WALL,
 };
 
 use crate::config::{CacheConfig, PoolConfig};

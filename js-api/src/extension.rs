@@ -38,6 +38,8 @@ deno_core::extension!(
         fetch::ops::op_fetch_send,
         rpc::ops::op_door_invoke,
         rpc::ops::op_door_return,
+        rpc::ops::op_door_check_path,
+        rpc::ops::op_door_check_value,
         rpc::ops::op_door_finish,
         rpc::ops::op_door_watch,
         rpc::ops::op_door_loopback,

@@ -44,13 +44,17 @@ interface QueueNamespace {
   /**
    * A handle of a queue, which is made on first use. With options, the first call of the handle
    * keeps them, and they hold until others are kept, whatever becomes of this worker's isolate. A
-   * queue that a deployed version declares in its `queue_consumers` takes none.
+   * queue that a deployed version declares in its `queue_consumers` takes none. A handle can be put
+   * into `env` or props of a loaded worker and into a call; one with options when they are kept.
    */
   get<Body = unknown>(name: string, options?: QueueOptions): Queue<Body>;
 }
 
 interface QueueOptions {
-  /** Who takes the messages: a worker, or an export of one. By default the worker that asks. */
+  /**
+   * Who takes the messages: a worker, or an export of one. By default the worker that asks. A worker
+   * that is registered is named with the one that registered it, as `main/customer`.
+   */
   consumer?: string | { service?: string; entrypoint?: string };
   /** Messages of one batch: 1 to 100, by default 10. */
   maxBatchSize?: number;

@@ -3,6 +3,7 @@
 mod bundle;
 mod client;
 mod deploy;
+mod examples;
 mod fake;
 mod help;
 mod init;

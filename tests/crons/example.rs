@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::{FIRST_MS, advance};
 use crate::host::{Host, Origin, SOON, moment, within};
@@ -106,10 +105,6 @@ async fn failed(host: &Host, arguments: &[&str]) -> String {
 }
 
 async fn program(host: &Host, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
-    command.args(arguments).args(["--api", &format!("http://{}", host.admin)]);
-    command.env_clear().env("BINDERY_TOKEN", &host.token).kill_on_drop(true);
-    let output = within(SOON, "the program", command.output()).await.expect("it runs");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    (output.status.success(), text(output.stdout) + &text(output.stderr))
+    let (code, printed) = host.run(arguments).await;
+    (code == Some(0), printed)
 }

@@ -1,13 +1,15 @@
 //! What every server has: a front door, an admin API, and a token for it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::Value;
+use tokio::process::Command;
 
-use super::SOON;
 use super::body::{Chunk, Incoming};
 use super::client::{Answer, Request};
 use super::worker::{BOUNDARY, Worker};
+use super::{SOON, within};
 
 /// The two ports of a server.
 #[derive(Clone, Debug)]
@@ -45,6 +47,28 @@ impl Doors {
     pub(crate) fn admin(&self, method: &str, path: &str) -> Request {
         let request = Request::new(self.admin, method, "admin", path);
         request.header("authorization", &format!("Bearer {}", self.token))
+    }
+
+    /// Runs a command of the built program against this server: its exit code, and all that it
+    /// printed.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
+        command.args(arguments).env_clear().kill_on_drop(true);
+        command.env("BINDERY_API", format!("http://{}", self.admin));
+        command.env("BINDERY_TOKEN", &self.token);
+        let output = within(SOON, "the command", command.output()).await.expect("it runs");
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(printed).expect("text"))
+    }
+
+    /// Deploys an example of this repository as it stands, for the tenant `demo`. What was printed.
+    pub(crate) async fn deploy_example(&self, name: &str) -> String {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let example = examples.join(name);
+        let example = example.to_str().expect("a path in UTF-8");
+        let (code, printed) = self.run(&["deploy", example, "--tenant", "demo"]).await;
+        assert_eq!(code, Some(0), "{name}: {printed}");
+        printed
     }
 
     /// Has the admin API take a JSON value.

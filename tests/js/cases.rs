@@ -90,15 +90,19 @@ fn bound(folder: &str, worker: Worker) -> Worker {
         json!({ "type": "service", "name": "NAMED", "service": "callee", "entrypoint": "Named",
             "props": props }),
     ];
-    let loader = json!({ "type": "worker_loader", "name": "LOADER" });
+    let queues = [
+        json!({ "type": "queue", "name": "QUEUE", "queue_name": "cases" }),
+        json!({ "type": "dynamic_queue", "name": "QUEUES" }),
+    ];
+    let loading = [
+        json!({ "type": "worker_loader", "name": "LOADER" }),
+        json!({ "type": "secret_text", "name": "SECRET", "text": "hidden" }),
+    ];
     let bindings = match folder {
         "kv" => kv.into(),
         "rpc" => services.into(),
-        "loader" => [&kv[..], &services, &[loader]].concat(),
-        "queue" => vec![
-            json!({ "type": "queue", "name": "QUEUE", "queue_name": "cases" }),
-            json!({ "type": "dynamic_queue", "name": "QUEUES" }),
-        ],
+        "loader" => [&kv[..], &queues, &services, &loading].concat(),
+        "queue" => queues.into(),
         _ => vec![],
     };
     bindings.into_iter().fold(worker, Worker::binding)

@@ -1,11 +1,6 @@
 //! `examples/kv-notes`, deployed as its README says.
 
-use std::path::Path;
-
-use tokio::process::Command;
-
-use super::TENANT;
-use crate::host::{Host, SOON, within};
+use crate::host::Host;
 
 const TO: &str = "notes.demo";
 
@@ -44,13 +39,6 @@ async fn notes_are_written_listed_shown_and_deleted() {
 }
 
 async fn deploy(host: &Host) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
-    command.arg("deploy").arg(root.join("examples/kv-notes"));
-    command.args(["--tenant", TENANT, "--api", &format!("http://{}", host.admin)]);
-    command.env_clear().env("BINDERY_TOKEN", &host.token).kill_on_drop(true);
-    let output = within(SOON, "the deployment", command.output()).await.expect("it runs");
-    assert!(output.status.success(), "{output:?}");
-    let printed = String::from_utf8(output.stderr).expect("text");
+    let printed = host.deploy_example("kv-notes").await;
     assert!(!printed.contains("warning"), "{printed}");
 }

@@ -1,20 +1,11 @@
 //! `bindery store`: looks at what a server keeps, copies it while it serves, and makes it anew.
 
-use std::process::Command;
-
 use super::{TENANT, says};
 use crate::host::Program;
 
 /// Runs `bindery store`, and gives its exit code and all that it printed.
 async fn store(program: &Program, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
-    command.arg("store").args(arguments);
-    command.args(["--api", &format!("http://{}", program.admin)]);
-    command.env("BINDERY_TOKEN", &program.token);
-    let ran = tokio::task::spawn_blocking(move || command.output()).await;
-    let output = ran.expect("no panic").expect("the program runs");
-    let printed = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&printed).into_owned())
+    program.run(&[&["store"], arguments].concat()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

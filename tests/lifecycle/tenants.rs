@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{TENANT, handler, says};
-use crate::host::{Doors, Host};
+use crate::host::{Doors, Host, SOON, Worker, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenants_token_reaches_what_is_the_tenants_and_nothing_else() {
@@ -100,6 +100,36 @@ async fn a_deleted_tenant_is_gone_and_its_name_starts_afresh() {
     assert_eq!(host.get(TENANT, "/").await.json(), json!({}));
     let versions = host.admin("GET", "/v1/tenants/demo/workers/main/versions").send().await;
     assert_eq!(versions.json()["versions"].as_array().map(Vec::len), Some(1));
+    host.shutdown().await;
+}
+
+/// What was running once went on, and could start more of the tenant's code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_of_a_tenant_ends_when_it_is_suspended_or_deleted() {
+    let host = Host::new().start().await;
+    let source = "export default { async fetch(request, env, ctx) {
+        console.log('begun');
+        for (;;) await (await ctx.exports.Other.fetch(request.url)).text();
+    } };
+    import { WorkerEntrypoint } from 'cloudflare:workers';
+    export class Other extends WorkerEntrypoint {
+        async fetch() { await scheduler.wait(20); return new Response('x') }
+    }";
+    for (number, path) in ["/v1/tenants/demo", "/v1/tenants/gone"].into_iter().enumerate() {
+        let tenant = path.rsplit('/').next().expect("a name");
+        host.deploy(tenant, &Worker::new(source)).await;
+        let runs = async { host.get(tenant, "/").await };
+        let stops = async {
+            host.logs_until(tenant, |record| record["message"][0] == "begun").await;
+            if number == 0 {
+                host.put(path, &json!({ "suspended": true })).await.expect_status(200);
+            } else {
+                host.admin("DELETE", path).send().await.expect_status(204);
+            }
+        };
+        let (answer, ()) = within(SOON, "the end", async { tokio::join!(runs, stops) }).await;
+        answer.expect_failure(503, "ISOLATE_LOST");
+    }
     host.shutdown().await;
 }
 

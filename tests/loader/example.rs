@@ -21,6 +21,7 @@ fn platform() -> Worker {
         .binding(kv("METERS"))
         .binding(kv("NEWS"))
         .binding(json!({ "type": "dynamic_kv", "name": "STORES" }))
+        .binding(json!({ "type": "dynamic_queue", "name": "QUEUES" }))
         .binding(json!({ "type": "service", "name": "METER", "service": "platform",
             "entrypoint": "Meter" }))
 }
@@ -49,15 +50,22 @@ async fn the_platform_runs_customers_apart_meters_them_and_runs_them_uncalled() 
     let refused = put(&host, "eve", "throw new Error('no');").await.expect_status(422);
     assert_eq!(refused.text(), "Failed to start Worker:\nUncaught Error: no\n");
     let text = async |path| host.get(&to, path).await.expect_status(200).text();
-    assert_eq!(text("/ada/").await, "ada: visit 1, 0 ticks, no news\n");
-    assert_eq!(text("/ada/").await, "ada: visit 2, 0 ticks, no news\n");
-    assert_eq!(text("/bob/").await, "bob: visit 1, 0 ticks, no news\n");
+    assert_eq!(text("/ada/").await, "ada: visit 1, 0 ticks, 0 words, no news\n");
+    assert_eq!(text("/ada/").await, "ada: visit 2, 0 ticks, 0 words, no news\n");
+    assert_eq!(text("/bob/").await, "bob: visit 1, 0 ticks, 0 words, no news\n");
     let counted = async {
         while usage(&host, "ada").await["events"] != 2 || usage(&host, "bob").await["events"] != 1 {
             moment().await;
         }
     };
     within(SOON, "what was used", counted).await;
+
+    // Each has a queue of its own, whose messages its own code takes.
+    let queued = host.post(&to, "/ada/", "count these words").await.expect_status(202);
+    assert_eq!(queued.text(), "queued\n");
+    host.clock().advance(Duration::from_secs(1));
+    until(&host, "/ada/", ", 3 words,").await;
+    assert!(text("/bob/").await.contains(", 0 words,"));
 
     // Another version answers at once; one that fails is its own customer's trouble.
     put(&host, "bob", "export default { fetch() { throw new Error('boo'); } };")
@@ -66,11 +74,16 @@ async fn the_platform_runs_customers_apart_meters_them_and_runs_them_uncalled() 
     host.get(&to, "/bob/").await.expect_status(502);
     host.restart().await;
     host.clock().advance(Duration::from_secs(300));
-    let ticked = async {
-        while !host.get(&to, "/ada/").await.text().contains(", 1 ticks,") {
+    until(&host, "/ada/", ", 1 ticks,").await;
+    host.shutdown().await;
+}
+
+/// Waits until the platform answers with such a text.
+async fn until(host: &Host, path: &str, text: &str) {
+    let answers = async {
+        while !host.get(&format!("platform.{TENANT}"), path).await.text().contains(text) {
             moment().await;
         }
     };
-    within(SOON, "the customer's cron", ticked).await;
-    host.shutdown().await;
+    within(SOON, text, answers).await;
 }

@@ -1,6 +1,5 @@
 //! Queues by hand: over the admin API, and with `bindery queues`.
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -136,13 +135,9 @@ async fn what_passes_the_quota_is_refused_and_what_is_there_can_still_be_made_le
 
 /// Runs `bindery queues` against a server. Gives what it printed.
 async fn queues(host: &Host, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
-    command.arg("queues").args(arguments).env_clear();
-    command.env("BINDERY_API", format!("http://{}", host.admin)).env("BINDERY_TOKEN", &host.token);
-    let run = tokio::task::spawn_blocking(move || command.output());
-    let output = run.await.expect("it runs").expect("it starts");
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).expect("text")
+    let (code, printed) = host.run(&[&["queues"], arguments].concat()).await;
+    assert_eq!(code, Some(0), "{arguments:?}: {printed}");
+    printed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,13 +1,11 @@
 //! The example `queue-pipeline`, deployed as its README says.
 
-use std::path::Path;
-
-use super::within_program;
+use crate::host::Program;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_go_through_the_pipeline_and_what_is_wrong_ends_among_the_failed() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/queue-pipeline");
-    let program = within_program(&["deploy", &example.to_string_lossy(), "--tenant", "demo"]).await;
+    let program = Program::start_with(&[]).await;
+    program.deploy_example("queue-pipeline").await;
     let orders = r#"[{"shop":"north","item":"tea","count":2},{"shop":"south","item":"ink","count":1},
         {"shop":"north","item":"air","count":0}]"#;
     let answer = program.post("queue-pipeline.demo", "/", orders).await.expect_status(202);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::host::{Doors, Host, Program, SOON, Worker, moment, within};
+use crate::host::{Doors, Host, SOON, Worker, moment, within};
 
 /// Sends what a request's body says, and tells the log what it is given as a consumer. A message's
 /// body says what becomes of it.
@@ -106,17 +106,4 @@ async fn empty(doors: &Doors, tenant: &str, queue: &str) {
         }
     };
     within(SOON, "an empty queue", empty).await;
-}
-
-/// A server, the built program as a child, on which a command of the program has been run.
-async fn within_program(arguments: &[&str]) -> Program {
-    let program = Program::start_with(&[]).await;
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bindery"));
-    command.args(arguments).env_clear();
-    command.env("BINDERY_API", format!("http://{}", program.admin));
-    command.env("BINDERY_TOKEN", &program.token);
-    let run = tokio::task::spawn_blocking(move || command.output());
-    let output = run.await.expect("it runs").expect("it starts");
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    program
 }

@@ -1,11 +1,7 @@
 //! `examples/api`, deployed as its README says.
 
-use std::path::Path;
-
-use tokio::process::Command;
-
 use super::{TENANT, grant};
-use crate::host::{Host, SOON, within};
+use crate::host::Host;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_workers_share_a_host_by_their_routes() {
@@ -32,13 +28,5 @@ async fn two_workers_share_a_host_by_their_routes() {
 
 /// Deploys a worker of the example. Gives all that was printed.
 async fn deploy(host: &Host, worker: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
-    command.arg("deploy").arg(root.join("examples/api").join(worker));
-    command.args(["--tenant", TENANT, "--api", &format!("http://{}", host.admin)]);
-    command.env_clear().env("BINDERY_TOKEN", &host.token).kill_on_drop(true);
-    let output = within(SOON, "the deployment", command.output()).await.expect("it runs");
-    assert!(output.status.success(), "{output:?}");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    text(output.stdout) + &text(output.stderr)
+    host.deploy_example(&format!("api/{worker}")).await
 }

@@ -10,6 +10,7 @@ use bindery_dispatcher::trace::Trace;
 use bindery_wire::event::Handler;
 use bindery_wire::limits::Lower;
 
+use super::numbers::Numbers;
 use crate::host::{Host, Worker};
 
 const READS: &str = "export default { fetch(request, env, ctx) {
@@ -17,22 +18,6 @@ const READS: &str = "export default { fetch(request, env, ctx) {
     try { seen = typeof ctx.props; } catch (error) { seen = `${error.name}`; }
     return new Response(`read ${seen}`);
 } };";
-
-/// A generator of numbers that needs no crate.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
 
 /// What the engine and our table write for a few values: bytes near these reach further than noise.
 const SEEDS: &[&[u8]] = &[
@@ -76,7 +61,7 @@ async fn bytes_that_nobody_wrote_are_read_or_refused_and_the_isolate_lives_on() 
     let tasks = Tasks::new(tokio::runtime::Handle::current());
     let line = host.server().placement().line(&code, &tasks).await.expect("an isolate");
     let seed = std::time::UNIX_EPOCH.elapsed().expect("a time").as_nanos() as u64 | 1;
-    let mut numbers = Numbers(seed);
+    let mut numbers = Numbers::new(seed);
     for round in 0..1_500 {
         let sent = bytes(&mut numbers);
         let shown = format!("seed {seed}, round {round}: {sent:02x?}");

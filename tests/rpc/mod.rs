@@ -2,6 +2,8 @@
 //! is told of them.
 
 mod bytes;
+mod frames;
+mod numbers;
 
 use std::time::{Duration, Instant};
 

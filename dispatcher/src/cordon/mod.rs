@@ -53,7 +53,11 @@ pub enum Error {
     #[error("a cordon did not become ready: {0}")]
     NotReady(String),
     /// This kernel does not grant what encloses a cordon.
-    #[error("the sandbox is not complete: {0}")]
+    #[error(
+        "this kernel does not grant the sandbox what no tenant's code may run without: {0}; \
+         `bindery doctor` says more, and `--unsandboxed` starts without it, which only code that \
+         you trust should see"
+    )]
     Sandbox(String),
     /// All are starting, restarting or full.
     #[error("no cordon is open")]

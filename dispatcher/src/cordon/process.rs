@@ -11,7 +11,7 @@ use std::time::Duration;
 use bindery_logic::blame::{self, Blame};
 use bindery_logic::place::Load;
 use bindery_wire::IsolateNumber;
-use bindery_wire::control::{FromCordon, ToCordon};
+use bindery_wire::control::{FromCordon, Sandbox, ToCordon};
 use rustix::pipe::PipeFlags;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
@@ -183,19 +183,25 @@ fn ready(config: &Config, first: First) -> Result<String, Error> {
     let not_ready = |why: &str| Err(Error::NotReady(why.into()));
     match first {
         Ok(Ok(Some(FromCordon::Ready { engine, sandbox }))) => {
-            let missing: Vec<String> =
-                sandbox.missing().map(|(part, why)| format!("{part}: {why}")).collect();
-            if missing.is_empty() || config.unsandboxed {
-                Ok(engine)
-            } else {
-                Err(Error::Sandbox(missing.join("; ")))
-            }
+            admit(&sandbox, config.unsandboxed).map(|()| engine)
         }
         Ok(Ok(Some(_))) => not_ready("it said something else first"),
         Ok(Ok(None)) => not_ready("it ended"),
         Ok(Err(error)) => not_ready(&error.to_string()),
         Err(_) => not_ready("it took too long"),
     }
+}
+
+/// Whether tenants' code may run in this sandbox: a part that has a stand-in may be missing.
+fn admit(sandbox: &Sandbox, unsandboxed: bool) -> Result<(), Error> {
+    for (part, why) in sandbox.missing() {
+        tracing::warn!(part, why, "the sandbox of a cordon lacks a part");
+    }
+    let missing = sandbox.required_missing();
+    if missing.is_empty() || unsandboxed {
+        return Ok(());
+    }
+    Err(Error::Sandbox(missing.join("; ")))
 }
 
 impl Cordon {
@@ -417,5 +423,34 @@ async fn log_lines(mut stderr: ChildStderr, cordon: u64) {
                 line.push(*byte);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bindery_wire::control::part;
+
+    use super::*;
+
+    #[test]
+    fn what_has_a_stand_in_may_be_missing_and_nothing_else() {
+        let parts = |missing: &[&str]| {
+            let all = [
+                part::DESCRIPTORS,
+                part::NO_NEW_PRIVILEGES,
+                part::CAPABILITIES,
+                part::EMPTY_ROOT,
+                part::LANDLOCK,
+                part::SECCOMP,
+            ];
+            let why = |part: &&str| missing.contains(part).then(|| "refused".to_owned());
+            Sandbox { parts: all.iter().map(|part| ((*part).to_owned(), why(part))).collect() }
+        };
+        assert!(admit(&parts(&[]), false).is_ok());
+        assert!(admit(&parts(&[part::LANDLOCK]), false).is_ok(), "an empty root stands in");
+        let refused = admit(&parts(&[part::SECCOMP]), false).expect_err("refused").to_string();
+        assert!(refused.contains("seccomp: refused") && refused.contains("doctor"), "{refused}");
+        assert!(admit(&parts(&[part::LANDLOCK, part::EMPTY_ROOT]), false).is_err());
+        assert!(admit(&parts(&[part::SECCOMP]), true).is_ok());
     }
 }

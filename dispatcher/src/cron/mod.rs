@@ -34,7 +34,7 @@ impl Deliver for Crons {
     fn deliver(&self, tenant: TenantId, due: Due) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
             let run = match self.registry.cron_due(tenant, &due).await? {
-                Some(cron) if cron.at_ms > 0 => self.run(&cron).await?,
+                Some(cron) if cron.at_ms > 0 => self.run(tenant, &cron).await?,
                 // Nobody's, or one whose first occurrence is worked out now.
                 Some(_) | None => CronRun::LeftOut,
             };
@@ -45,8 +45,8 @@ impl Deliver for Crons {
 
 impl Crons {
     /// Runs an occurrence. Fails if the host does.
-    async fn run(&self, cron: &CronDue) -> Result<CronRun, Failure> {
-        let code = match self.registry.code(&cron.tenant, &cron.recipe.worker, None).await {
+    async fn run(&self, tenant: TenantId, cron: &CronDue) -> Result<CronRun, Failure> {
+        let code = match self.registry.serving(tenant, &cron.recipe.worker).await {
             Err(registry::Error::Suspended | registry::Error::NoWorker) => {
                 return Ok(CronRun::LeftOut);
             }

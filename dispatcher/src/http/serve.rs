@@ -65,23 +65,29 @@ impl Refusal {
 
 impl Place {
     /// Answers a request. Dropped before, the event is canceled.
-    pub(super) async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
+    pub(super) fn serve(
+        self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Answer>> + Send {
         let id = self.front.request_id();
+        // Outside of the future, which would keep the whole request beside its parts.
         let (parts, body) = request.into_parts();
-        let ids = (id, Trace::of(&parts.headers));
-        let asked = self.front.figures.asked();
-        let mut response = match self.answer(ids, &parts, body).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                report(&refusal.problem, ids);
-                self.front.figures.refused(refusal.problem.code);
-                let of = (&parts.method, id);
-                response::failure(&refusal.problem, refusal.outcome, of)
-            }
-        };
-        response::stamp(&mut response, id);
-        asked.answered(response.status());
-        response
+        async move {
+            let ids = (id, Trace::of(&parts.headers));
+            let asked = self.front.figures.asked();
+            let mut response = match self.answer(ids, &parts, body).await {
+                Ok(response) => response,
+                Err(refusal) => {
+                    report(&refusal.problem, ids);
+                    self.front.figures.refused(refusal.problem.code);
+                    let of = (&parts.method, id);
+                    response::failure(&refusal.problem, refusal.outcome, of)
+                }
+            };
+            response::stamp(&mut response, id);
+            asked.answered(response.status());
+            response
+        }
     }
 
     async fn answer(

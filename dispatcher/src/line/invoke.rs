@@ -18,6 +18,7 @@ use super::methods::{self, Came, First, Made, Methods, Place, Remote, Soon, Wait
 use super::outside::Refused;
 use super::slots::{Owner, To};
 use super::{About, Line, NotTaken, RequestBody, Table, Violation};
+use crate::limit::RPC_VALUE;
 use crate::rpc::{Capability, Export, Props, Service, Target as Callee, Value, What, why};
 
 /// How often a call looks for an isolate that still takes it.
@@ -62,6 +63,11 @@ impl Line {
         let of = self.of(&table, (event, slot), invoke)?;
         (arguments, _) = self.call_body(&mut table, event, &invoke.arguments)?;
         self.attached(&mut table, event, attached, &mut with)?;
+        if let Some(why) = too_large(&arguments)? {
+            drop(table);
+            self.send_refusal(id, &Refused::failed(why));
+            return Ok(());
+        }
         let exchange = table.events.get_mut(&event).ok_or(NO_EVENT)?;
         if matches!(of, Of::Service(_)) {
             let Some(left) = exchange.calls_left.checked_sub(1) else {
@@ -241,6 +247,7 @@ impl Line {
         }
         (came.value, _) = self.call_body(&mut table, event, &value)?;
         self.attached(&mut table, event, &attached, &mut came.with)?;
+        let too_large = too_large(&came.value)?;
         let exchange = table.events.get_mut(&event).ok_or(NO_EVENT)?;
         let methods = exchange.methods.as_mut();
         let waiting = methods.and_then(|methods| methods.invocations.remove(&invocation));
@@ -255,8 +262,10 @@ impl Line {
         }
         drop(table);
         let place = Place::new(self, event, invocation);
-        if let Some(waiting) = waiting {
-            waiting.answer(came, place);
+        match (waiting, too_large) {
+            (Some(waiting), Some(why)) => waiting.refuse(&why),
+            (Some(waiting), None) => waiting.answer(came, place),
+            (None, _) => {}
         }
         Ok(())
     }
@@ -393,4 +402,23 @@ impl Line {
         methods.invocations.values().for_each(|waiting| waiting.refuse(&why));
         methods.finishing.values().for_each(Place::finish);
     }
+}
+
+/// Why arguments or a result do not travel, if they are longer than they may be. How long they are
+/// is always said, and nothing comes behind that.
+fn too_large(value: &RequestBody) -> Result<Option<String>, Violation> {
+    let bytes = match value {
+        RequestBody::None | RequestBody::Inline(_) => return Ok(None),
+        RequestBody::Stream { length: Some(length), .. } => *length,
+        RequestBody::Stream { length: None, .. } => {
+            return Err(Violation::Order("a value that does not say how long it is"));
+        }
+    };
+    Ok((bytes > rpc::VALUE_BYTES_MAX as u64).then(|| {
+        format!(
+            "Serialized RPC arguments or return values are limited to 32MiB, but the size of this \
+             value was: {bytes} bytes. ({})",
+            RPC_VALUE.fixed()
+        )
+    }))
 }

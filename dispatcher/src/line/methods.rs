@@ -18,6 +18,7 @@ use bindery_wire::value::Handed;
 use super::event::{Client, Exchange};
 use super::outside::{FetchedBody, Refused, Unread};
 use super::{About, Line, NotTaken, Permit, RequestBody, State, Table};
+use crate::limit::RPC_CALLS;
 use crate::rpc::{Capability, Service, Session};
 
 /// What an event has to do with methods.
@@ -330,7 +331,7 @@ impl Line {
         };
         let methods = exchange.methods.get_or_insert_default();
         if methods.invocations.len() >= rpc::CALL_COUNT_MAX {
-            let why = format!("Too many calls of one event at once: {}.", rpc::CALL_COUNT_MAX);
+            let why = format!("Too many calls in one event at once. ({})", RPC_CALLS.fixed());
             return Err((why, Waiting { of_result: false, ..waiting }));
         }
         if self.outbox.is_full() {

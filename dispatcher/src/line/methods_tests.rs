@@ -188,7 +188,12 @@ async fn something_can_be_handed_back_to_where_it_comes_from() {
 
 #[tokio::test]
 async fn what_no_honest_isolate_says_of_methods_ends_its_own_line_only() {
-    let cases: [(&str, Up<'_>); 7] = [
+    let unsaid = Body::Stream { body: 7, length: None };
+    let value = Invoke { of: None, path: vec!["x"], calls: true, arguments: unsaid };
+    let operation = Operation::Rpc(value);
+    let unsaid = Up::Call(Call { call: 2, event: 0, slot: SERVICE, operation, attached: vec![] });
+    let cases: [(&str, Up<'_>); 8] = [
+        ("arguments that do not say how long they are", unsaid),
         ("a return of no invocation", returned(0, 9, vec![])),
         ("a return of no event", returned(9, 0, vec![])),
         ("a call of a slot that it does not have", invoke(2, (DYNAMIC_SLOT + 9, None), "x")),
@@ -207,6 +212,36 @@ async fn what_no_honest_isolate_says_of_methods_ends_its_own_line_only() {
         assert!(matches!(caller.io.await, Ok(End::Violated(_))), "{what}");
         assert!(callee.line.is_open() && callee.line.runs(0), "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_value_that_is_longer_than_it_may_be_does_not_travel_whoever_sends_it() {
+    let long = |bytes: u64| Body::Stream { body: 7, length: Some(bytes) };
+    let told = "the limit rpc_value_bytes_max is 33554432 bytes: send what is long as a stream";
+    let (mut caller, mut callee) = both().await;
+    let Up::Call(mut call) = invoke(1, (SERVICE, None), "get") else { panic!("a call") };
+    if let Operation::Rpc(invoke) = &mut call.operation {
+        invoke.arguments = long((32 << 20) + 1);
+    }
+    let heard = caller.peer(move |peer| {
+        peer.say(&Up::Call(call));
+        peer.hear()
+    });
+    let heard = heard.await;
+    assert!(heard.contains("was: 33554433 bytes.") && heard.contains(told), "{heard}");
+    caller.peer(|peer| peer.say(&invoke(2, (SERVICE, None), "get"))).await;
+    let value = long((32 << 20) + 1);
+    let returned =
+        Returned { event: 0, invocation: 0, how: How::Returned, value, attached: vec![] };
+    callee
+        .peer(move |peer| {
+            peer.hear();
+            peer.say(&Up::Returned(returned));
+        })
+        .await;
+    let heard = caller.peer(|peer| [peer.hear(), peer.hear()]).await.join(" ");
+    assert!(heard.contains("was: 33554433 bytes.") && heard.contains(told), "{heard}");
+    assert!(caller.line.is_open() && callee.line.is_open());
 }
 
 fn loopback(slot: u32, event: Option<u32>) -> bindery_wire::rpc::Loopback<'static> {

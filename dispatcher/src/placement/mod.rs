@@ -183,6 +183,14 @@ impl Placement {
         }
     }
 
+    /// Ends all isolates of a tenant at once, with what runs in them.
+    pub fn sever(&self, tenant: TenantId) {
+        let is_its = |line: &&Arc<Line>| line.code().tenant == tenant;
+        let lines: Vec<_> =
+            self.live().isolates.values().map(|i| &i.line).filter(is_its).cloned().collect();
+        lines.iter().for_each(|line| line.sever());
+    }
+
     /// Nobody can call an instance any more: its isolates take no new events.
     pub fn ended(&self, code: &Code) {
         if let Some(Entry::Live(group)) = self.live().entries.remove(&Key::of(code)) {

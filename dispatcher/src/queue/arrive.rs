@@ -77,6 +77,9 @@ impl Inner {
                 })
                 .collect();
             let mut draft = Draft::default();
+            if queue.is_none() {
+                self.admit_queue(of.0).await?;
+            }
             self.arrive(&mut draft, (of, queue), &arrivals, now_ms).await?;
             if self.commit(draft).await? == Drafted::Done {
                 self.figures.sent(messages.len());
@@ -130,14 +133,20 @@ impl Inner {
         }
         let tenant = self.tenants.get(of.0).await?.ok_or(Error::NoTenant)?;
         draft.check(self.tenants.unchanged(of.0, &tenant));
-        if self.account.stored(of.0, Some(QUEUES)).await?.rows >= QUEUE_COUNT_MAX {
-            return Err(Error::Quota(crate::limit::QUEUES.fixed()));
-        }
         let queue = Queue { created_ms: now_ms, ..Queue::default() };
         draft.write([self.table.put(of, &queue)]);
         let one = Stored { bytes: 0, rows: 1 };
         draft.write(self.account.change(of.0, QUEUES, one, Stored::default()));
         Ok(queue)
+    }
+
+    /// Refuses one queue more than a tenant may have. One for dead letters is always made: else what
+    /// died could not be settled, and nothing behind it would be delivered.
+    pub(super) async fn admit_queue(&self, tenant: TenantId) -> Result<()> {
+        if self.account.stored(tenant, Some(QUEUES)).await?.rows >= QUEUE_COUNT_MAX {
+            return Err(Error::Quota(crate::limit::QUEUES.fixed()));
+        }
+        Ok(())
     }
 
     /// Counts messages of so many bytes that leave a queue.

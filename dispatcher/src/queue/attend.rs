@@ -37,6 +37,8 @@ const LEASE_COUNT_MAX: usize = 1_000;
 const LEASE_BYTES_MAX: u64 = 8 << 20;
 /// Leases that are read in one go.
 const RECLAIM_COUNT_MAX: usize = 1_000;
+/// How long a queue waits when its tenant, or all together, have too many bytes of batches that run.
+const NO_ROOM_MS: u64 = 100;
 /// How long a queue waits at first whose consumer is not there.
 const MISSING_MS: u64 = 5_000;
 /// How long at most.
@@ -115,7 +117,7 @@ impl Visit<'_> {
                 return Ok(());
             }
             let Some(queue) = self.inner.table.get(self.of).await? else {
-                return self.leave(attending, None, 0).await;
+                return self.rest(attending).await;
             };
             let plan = Plan::of(&queue);
             self.reclaim(&plan).await?;
@@ -124,7 +126,7 @@ impl Visit<'_> {
             let now_ms = self.inner.now_ms();
             let left = until.saturating_sub(clock.elapsed());
             if left.is_zero() {
-                return self.leave(attending, Some(now_ms), 0).await;
+                return self.leave(attending, now_ms, 0).await;
             }
             let busy = !self.inner.live.running(self.of).is_empty();
             let linger = served || busy;
@@ -132,19 +134,21 @@ impl Visit<'_> {
                 Next::Now => continue,
                 Next::Missing(at_ms) => {
                     let failures = self.due.failures.saturating_add(1);
-                    return self.leave(attending, Some(at_ms), failures).await;
+                    return self.leave(attending, at_ms, failures).await;
                 }
                 Next::At(at_ms) if at_ms.saturating_sub(now_ms) <= LINGER_MS || busy => {
                     at_ms.saturating_sub(now_ms)
                 }
-                Next::At(at_ms) if !linger => return self.leave(attending, Some(at_ms), 0).await,
-                Next::Woken if !linger => return self.leave(attending, None, 0).await,
+                Next::At(_) | Next::Woken if !linger => return self.rest(attending).await,
                 Next::At(_) => LINGER_MS,
                 Next::Woken if busy => u64::MAX,
                 Next::Woken => LINGER_MS,
             };
+            let mut serving = self.parts.serving.clone();
             tokio::select! {
                 biased;
+                // Who waits with nothing to do does not keep the server from ending.
+                _ = serving.wait_for(|serving| !serving) => {}
                 () = attending.woken() => served |= busy,
                 () = clock.sleep(left.min(Duration::from_millis(wait_ms))) => served = false,
             }
@@ -152,18 +156,49 @@ impl Visit<'_> {
     }
 
     /// Ends the visit: the next one is at this time.
-    async fn leave(&self, attending: Attending, at_ms: Option<u64>, failures: u8) -> Result<()> {
+    async fn leave(&self, attending: Attending, at_ms: u64, failures: u8) -> Result<()> {
         // From here on what comes has an entry of its own; if it is this one, it is another then.
         drop(attending);
+        self.exchange(&self.due, Some(at_ms), failures).await.map(drop)
+    }
+
+    /// Ends the visit as there is nothing to do now. Who sends relies on the entry while it is
+    /// there, and may do so until it is another: so whatever came is seen once it has been replaced,
+    /// and only then it is known when the next visit is.
+    async fn rest(&self, attending: Attending) -> Result<()> {
+        drop(attending);
+        let now_ms = self.inner.now_ms();
+        let Some(entry) = self.exchange(&self.due, Some(now_ms), 0).await? else { return Ok(()) };
+        let next = match self.inner.table.get(self.of).await? {
+            Some(queue) => self.serve(&queue, &Plan::of(&queue)).await?,
+            None => Next::Woken,
+        };
+        let at_ms = match next {
+            Next::Now => return Ok(()),
+            Next::At(at_ms) | Next::Missing(at_ms) => Some(at_ms),
+            Next::Woken => None,
+        };
+        self.exchange(&entry, at_ms, 0).await.map(drop)
+    }
+
+    /// Puts an entry of this time, if any, in the place of one that led here: that entry, if the one
+    /// before it was still there.
+    async fn exchange(
+        &self,
+        before: &Due,
+        at_ms: Option<u64>,
+        failures: u8,
+    ) -> Result<Option<Due>> {
         let (inner, tenant) = (self.inner, self.of.0);
-        let mut writes = vec![inner.due.remove(tenant, &self.due)];
-        if let Some(time_ms) = at_ms {
-            let next = entry(self.of, time_ms, failures);
-            writes.extend(inner.due.add(tenant, &next, inner.now_ms()));
+        let after = at_ms.map(|at_ms| entry(self.of, at_ms, failures));
+        let mut writes = vec![inner.due.remove(tenant, before)];
+        if let Some(after) = &after {
+            writes.extend(inner.due.add(tenant, after, inner.now_ms()));
         }
-        let checks = vec![inner.due.there(tenant, &self.due)];
+        let checks = vec![inner.due.there(tenant, before)];
         match inner.parts.engine.commit(Batch { checks, writes }).await? {
-            Committed::Done { .. } | Committed::Conflict { .. } => Ok(()),
+            Committed::Done { .. } => Ok(after),
+            Committed::Conflict { .. } => Ok(None),
         }
     }
 
@@ -199,6 +234,10 @@ impl Visit<'_> {
             Some(_) => plan.concurrency.saturating_sub(inner.live.running(self.of).len()),
             None => 0,
         };
+        let room = inner.live.room(self.of.0);
+        if slots > 0 && room == 0 {
+            return Ok(Next::At(now_ms + NO_ROOM_MS));
+        }
         let count_max = (slots * plan.shape.count_max).clamp(1, LEASE_COUNT_MAX);
         let mut ready = inner.table.ready(self.of, now_ms, count_max).await?;
         let expired: Vec<Ready> =
@@ -207,7 +246,8 @@ impl Visit<'_> {
             inner.drop_ready(self.of, &expired, End::Expired).await?;
             return Ok(Next::Now);
         }
-        let (batches, at_ms) = batches(&ready, plan, (slots, now_ms));
+        let bytes_max = room.min(LEASE_BYTES_MAX);
+        let (batches, at_ms) = batches(&ready, plan, (slots, bytes_max), now_ms);
         let Some(consumer) = queue.consumer.as_ref().filter(|_| !batches.is_empty()) else {
             let full = queue.consumer.is_some() && slots == 0;
             return self.next(plan, (full, at_ms), now_ms).await;
@@ -279,8 +319,7 @@ impl Visit<'_> {
     ) -> Result<()> {
         let inner = self.inner;
         // First of all, so that nobody takes them for those of a server that is gone.
-        let running: Vec<_> =
-            leases.iter().map(|lease| inner.live.run(self.of, lease.number)).collect();
+        let running: Vec<_> = leases.iter().map(|lease| inner.live.run(self.of, lease)).collect();
         let metrics = inner.metrics(self.of).await?;
         for (lease, running) in leases.into_iter().zip(running) {
             let wanted = lease.messages.iter().map(|leased| (leased.id, leased.bytes));
@@ -314,7 +353,8 @@ pub(super) fn leased(ready: &Ready) -> Leased {
 fn batches<'a>(
     ready: &'a [Ready],
     plan: &Plan,
-    (slots, now_ms): (usize, u64),
+    (slots, bytes_max): (usize, u64),
+    now_ms: u64,
 ) -> (Vec<&'a [Ready]>, Option<u64>) {
     let waiting = |ready: &Ready| Waiting {
         visible_ms: ready.visible_ms,
@@ -323,7 +363,7 @@ fn batches<'a>(
     };
     let waiting: Vec<Waiting> = ready.iter().map(waiting).collect();
     let (mut batches, mut from, mut bytes) = (Vec::new(), 0, 0_u64);
-    while batches.len() < slots && bytes < LEASE_BYTES_MAX {
+    while batches.len() < slots && bytes < bytes_max {
         let Some(rest) = waiting.get(from..) else { break };
         match cut(rest, plan.shape, now_ms) {
             Cut::Now(count) => {

@@ -8,6 +8,7 @@
 use bindery_storage::tables::{Consumer, Queue};
 use bindery_wire::TenantId;
 use bindery_wire::VersionId;
+use bindery_wire::binding::loader::LOADED_NAME_BYTES_MAX;
 use bindery_wire::binding::queue::{self as binding, Options};
 use bindery_wire::limits::{BATCH_COUNT_MAX, DELAY_S_MAX};
 use bindery_wire::manifest::QueueConsumer;
@@ -24,6 +25,8 @@ use crate::code::Code;
 pub(crate) const BATCH_WAIT_S_MAX: u32 = 60;
 /// Times that a message may be delivered again.
 pub(crate) const RETRY_COUNT_MAX: u32 = 100;
+/// Bytes of the name of a worker, with those that registered it.
+const WORKER_BYTES_MAX: usize = 1_024;
 /// Bytes of the name of an export.
 const ENTRYPOINT_BYTES_MAX: usize = 256;
 
@@ -119,8 +122,15 @@ fn consumer(code: &Code, consumer: Option<&binding::Consumer>) -> Result<(String
             (service.as_ref(), entrypoint.as_ref())
         }
     };
-    if let Some(worker) = worker {
-        check_label(worker).map_err(wrong)?;
+    match worker {
+        Some(worker) => check_worker(worker)?,
+        None if code.instance != 0 => {
+            return Err(wrong(
+                "a worker that was loaded ends with who loaded it and can take no messages: \
+                 register it, or name another consumer",
+            ));
+        }
+        None => {}
     }
     let too_long = |name: &&String| name.len() > ENTRYPOINT_BYTES_MAX;
     if entrypoint.as_ref().is_some_and(too_long) {
@@ -128,6 +138,21 @@ fn consumer(code: &Code, consumer: Option<&binding::Consumer>) -> Result<(String
     }
     let worker = worker.map_or_else(|| code.worker.to_string(), Clone::clone);
     Ok((worker, entrypoint.filter(|name| *name != "default").cloned()))
+}
+
+/// The name of a worker: one that was uploaded, or one that such a worker has registered.
+fn check_worker(name: &str) -> Result<()> {
+    let mut parts = name.split('/');
+    check_label(parts.next().unwrap_or_default()).map_err(wrong)?;
+    if parts.all(|part| (1..=LOADED_NAME_BYTES_MAX).contains(&part.len()))
+        && name.len() <= WORKER_BYTES_MAX
+    {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "the name of a registered worker is that of its worker, a slash and 1 to \
+         {LOADED_NAME_BYTES_MAX} bytes; {WORKER_BYTES_MAX} at most together"
+    )))
 }
 
 fn wrong(message: impl ToString) -> Error {
@@ -149,6 +174,9 @@ impl Inner {
             }
             let now_ms = self.now_ms();
             let mut draft = Draft::default();
+            if queue.is_none() {
+                self.admit_queue(of.0).await?;
+            }
             let before = self.need(&mut draft, (of, queue), now_ms).await?;
             let after = Queue {
                 consumer: Some(said.consumer.clone()),

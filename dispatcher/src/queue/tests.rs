@@ -104,6 +104,54 @@ impl Engine for Mortal {
     }
 }
 
+/// A store that lets others go first, now and then: each seed is another order of events.
+struct Fickle {
+    rows: Arc<dyn Engine>,
+    chance: Mutex<u64>,
+}
+
+impl Fickle {
+    /// Steps that others are let make.
+    fn steps(&self) -> u64 {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        *chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (*chance >> 40) % 6
+    }
+
+    async fn wait(&self) {
+        for _ in 0..self.steps() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Engine for Fickle {
+    fn get(&self, key: Vec<u8>) -> BoxFuture<'_, Stored<Option<Bytes>>> {
+        Box::pin(async move {
+            self.wait().await;
+            self.rows.get(key).await
+        })
+    }
+
+    fn scan(&self, range: KeyRange, count_max: usize) -> BoxFuture<'_, Stored<Vec<Entry>>> {
+        Box::pin(async move {
+            self.wait().await;
+            self.rows.scan(range, count_max).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Stored<Committed>> {
+        Box::pin(async move {
+            self.wait().await;
+            self.rows.commit(batch).await
+        })
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Stored<Box<dyn View>>> {
+        self.rows.snapshot()
+    }
+}
+
 /// Queues with a scheduler that delivers them.
 struct World {
     queues: Queues,
@@ -362,6 +410,31 @@ async fn killed_at_any_commit_every_message_is_settled_in_the_end_and_none_is_in
     }
 }
 
+/// A queue for dead letters that could not be made once stood before everything behind it.
+#[tokio::test]
+async fn a_dead_letter_finds_its_queue_though_the_tenant_has_as_many_as_it_may() {
+    let fixture = Arc::new(Fixture::new().await);
+    let declared = QueueConsumer {
+        max_retries: Some(0),
+        dead_letter_queue: Some("dead".into()),
+        ..consumer("jobs")
+    };
+    let a = World::tenant(&fixture, "a", vec![declared]).await;
+    let world =
+        World::over(&fixture, fixture.engine.clone(), Box::new(|_, _| (Outcome::Exception, None)));
+    let many = bindery_storage::tables::Stored { bytes: 0, rows: QUEUE_COUNT_MAX };
+    let account = Account::new(fixture.engine.clone());
+    let writes = account.change(a, QUEUES, many, bindery_storage::tables::Stored::default());
+    let batch = Batch { checks: vec![], writes: writes.into_iter().collect() };
+    fixture.engine.commit(batch).await.expect("counted");
+    world.send((a, "jobs"), 1).await;
+    world.until("a dead letter", async || world.backlog((a, "dead")).await == 1).await;
+    let body = Body { content: Content::Json, bytes: Bytes::from_static(b"1") };
+    let sent = [Sent { body, delay_s: None }];
+    assert!(matches!(world.queues.send((a, "other"), &sent).await, Err(Error::Quota(_))));
+    world.end().await;
+}
+
 #[tokio::test]
 async fn two_who_send_at_once_both_succeed_and_a_third_reads_what_both_sent() {
     let fixture = Arc::new(Fixture::new().await);
@@ -397,4 +470,36 @@ async fn a_queue_is_one_workers_and_goes_with_what_it_declares() {
     assert_eq!(worker("jobs").await, None);
     let version = table.get((a, "mail")).await.expect("read").and_then(|row| row.consumer);
     assert_ne!(version.expect("a consumer").recipe.version, VersionId([0; 32]));
+}
+
+/// A message came while whoever attended the queue had seen nothing more in it and was about to go:
+/// it lay there until the next one came.
+#[tokio::test]
+async fn a_message_that_comes_as_its_queue_is_left_is_delivered_all_the_same() {
+    for seed in 0..300 {
+        let fixture = Arc::new(Fixture::new().await);
+        let a = World::tenant(&fixture, "a", vec![consumer("jobs")]).await;
+        let fickle = Fickle { rows: fixture.engine.clone(), chance: Mutex::new(seed) };
+        let world = World::over(&fixture, Arc::new(fickle), Box::new(all_acked));
+        let mut sent = 0;
+        for round in 0..4 {
+            // What attends the queue now leaves it, sooner or later than the next message comes.
+            world.clock.advance(Duration::from_secs(2));
+            for _ in 0..(seed * 7 + round * 3) % 40 {
+                tokio::task::yield_now().await;
+            }
+            world.send((a, "jobs"), 1).await;
+            sent += 1;
+            let delivered =
+                || world.seen().iter().map(|(.., messages)| messages.len()).sum::<usize>();
+            for _ in 0..2_000 {
+                if delivered() == sent {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(delivered(), sent, "seed {seed}, round {round}");
+        }
+        world.end().await;
+    }
 }

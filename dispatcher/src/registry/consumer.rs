@@ -1,4 +1,5 @@
-//! Which worker takes the messages of which queue, as the versions that serve declare it.
+//! Which worker takes the messages of which queue, as the versions that serve declare it: those that
+//! were uploaded, and those of workers that are registered.
 
 use bindery_storage::tables::{Due, Kind, Queue, Stored};
 use bindery_wire::VersionId;
@@ -10,19 +11,21 @@ use crate::queue::{QUEUE_COUNT_MAX, QUEUES, declared};
 
 impl Inner {
     /// Adds the consumers of a version that begins to serve to a change, in the place of those of
-    /// the version before. Refused if another worker's version has one of the queues.
+    /// the version before; how many of those go. Refused if another worker's version has one of the
+    /// queues.
     pub(super) async fn consume_into(
         &self,
         edit: &mut Edit<'_>,
         (worker, before): (&str, Option<VersionId>),
         (version, consumers): (VersionId, &[QueueConsumer]),
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let before = match before {
             Some(before) => self.manifest(edit.id, worker, before).await?,
             None => None,
         };
         let before = before.map_or_else(Vec::new, |manifest| manifest.queue_consumers);
         let gone = |known: &&QueueConsumer| !consumers.iter().any(|new| new.queue == known.queue);
+        let mut went = 0;
         for QueueConsumer { queue, .. } in before.iter().filter(gone) {
             let Some(row) = self.queues.get((edit.id, queue)).await? else { continue };
             if declared_by(&row).is_some_and(|of| of == worker) {
@@ -30,6 +33,7 @@ impl Inner {
                 let after = Queue { consumer: None, ..row };
                 edit.write([self.queues.put((edit.id, queue), &after)]);
                 self.look_at(edit, queue);
+                went += 1;
             }
         }
         let mut made = 0;
@@ -46,7 +50,7 @@ impl Inner {
             let made = Stored { bytes: 0, rows: made };
             edit.write(self.account.change(edit.id, QUEUES, made, Stored::default()));
         }
-        Ok(())
+        Ok(went)
     }
 
     fn consume(
@@ -58,9 +62,13 @@ impl Inner {
     ) -> Result<()> {
         let queue = consumer.queue.as_str();
         if let Some(other) = row.as_ref().and_then(declared_by).filter(|other| *other != worker) {
+            let first = match other.rsplit_once('/') {
+                None => format!("deploy a version of `{other}` without it in its queue_consumers"),
+                Some((by, name)) => format!("let `{by}` unregister `{name}`"),
+            };
             return Err(Error::Conflict(format!(
-                "the messages of the queue `{queue}` are those of the worker `{other}`: deploy a \
-                 version of `{other}` without it in its queue_consumers first"
+                "the messages of the queue `{queue}` are those of the worker `{other}`: {first} \
+                 first"
             )));
         }
         edit.check(self.queues.unchanged((edit.id, queue), row.as_ref()));

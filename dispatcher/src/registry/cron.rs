@@ -35,8 +35,6 @@ pub struct CronShown {
 /// A cron that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CronDue {
-    /// The tenant's name.
-    pub tenant: String,
     /// The expression.
     pub expression: String,
     /// The occurrence, in milliseconds since 1970.
@@ -78,10 +76,11 @@ impl Registry {
 
     /// The cron that an entry is due of; absent if it is nobody's any more.
     pub async fn cron_due(&self, id: TenantId, due: &Due) -> Result<Option<CronDue>> {
-        let Some(tenant) = self.0.tenants.get(id).await? else { return Ok(None) };
+        if self.0.tenants.get(id).await?.is_none() {
+            return Ok(None);
+        }
         let row = self.0.cron_of(id, due).await?;
         Ok(row.map(|(_, expression, cron)| CronDue {
-            tenant: tenant.name,
             expression: expression.to_owned(),
             at_ms: cron.at_ms,
             recipe: cron.recipe,
@@ -150,13 +149,13 @@ impl Inner {
     }
 
     /// Adds the crons of a version that begins to serve to a change, instead of those that are
-    /// there; without a version, removes those.
+    /// there; without a version, removes those. How many go.
     pub(super) async fn cron_into(
         &self,
         edit: &mut Edit<'_>,
         worker: &str,
         serves: Option<(VersionId, &[String])>,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let before = self.crons.list(edit.id, worker).await?;
         let mut before: BTreeMap<String, Cron> = before.into_iter().collect();
         let mut faults = Vec::new();
@@ -174,6 +173,7 @@ impl Inner {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
+        let went = before.len();
         for (text, row) in before {
             edit.check(self.crons.unchanged(edit.id, (worker, &text), Some(&row)));
             edit.write([
@@ -181,7 +181,7 @@ impl Inner {
                 self.due.remove(edit.id, &row.due(worker, &text)),
             ]);
         }
-        Ok(())
+        Ok(went)
     }
 
     /// Adds one cron of a version that begins to serve, or what is new of one that was there.

@@ -165,8 +165,9 @@ impl Registry {
     pub async fn delete_worker(&self, tenant: &str, name: &str) -> Result<()> {
         let (inner, tenant, name) = (self.0.clone(), tenant.to_owned(), name.to_owned());
         self.whole(async move {
-            inner.unregister_all(&tenant, &name).await?;
-            let mut edit = Edit::begin(&inner, &tenant).await?;
+            let edit = Edit::begin(&inner, &tenant).await?;
+            inner.worker(edit.id, &name).await?;
+            let mut edit = inner.unregister_all(edit, &name).await?;
             let worker = inner.worker(edit.id, &name).await?;
             if let Some(version) = worker.deployed {
                 inner.consume_into(&mut edit, (&name, Some(version)), (version, &[])).await?;
@@ -179,8 +180,6 @@ impl Registry {
             ]);
             inner.route_into(&mut edit, &name, &[]).await?;
             inner.cron_into(&mut edit, &name, None).await?;
-            // Something may have come meanwhile.
-            inner.unregister_some_into(&mut edit, &name).await?;
             edit.commit(Stale::Worker(&name)).await?;
             inner.remove_unnamed_contents(&edit).await
         })

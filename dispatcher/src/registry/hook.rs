@@ -42,6 +42,9 @@ pub trait Changed: Send + Sync {
     /// What runs of this worker, or of all of the tenant's, may be out of date.
     fn changed(&self, tenant: TenantId, worker: Option<&str>);
 
-    /// The tenant is deleted: whatever was derived from its modules goes too. May block.
+    /// The tenant is suspended: what runs of it ends at once.
+    fn suspended(&self, tenant: TenantId);
+
+    /// The tenant is deleted: what runs of it ends at once, and whatever was derived from its modules goes too. May block.
     fn deleted(&self, tenant: TenantId);
 }

@@ -52,7 +52,8 @@ impl Registry {
         if let Some(code) = self.0.cache.get(query) {
             return Ok(code);
         }
-        self.0.load_and_keep(query).await
+        // Apart: in place, it would be most of what the future of every request moves about.
+        Box::pin(self.0.load_and_keep(query)).await
     }
 }
 

@@ -18,6 +18,8 @@ use crate::rpc::{Contents, Service, Value};
 
 /// Registered workers that one change forgets.
 const TOGETHER_COUNT: usize = 100;
+/// Rows that start code beyond which a change forgets no further worker: it stays a small one.
+const TOGETHER_TRIGGER_COUNT: usize = 100;
 
 /// What is registered: it has started once.
 #[derive(Clone, Debug)]
@@ -62,13 +64,15 @@ impl Registry {
         let tenant = parent.tenant_name.to_string();
         let name = registered_name(&parent.worker, name);
         self.whole(async move {
-            inner.unregister_all(&tenant, &name).await?;
-            let mut edit = Edit::begin(&inner, &tenant).await?;
-            if edit.id != id || inner.workers.get(id, &name).await?.is_none() {
+            let edit = Edit::begin(&inner, &tenant).await?;
+            if edit.id != id {
+                return Ok(false);
+            }
+            let mut edit = inner.unregister_all(edit, &name).await?;
+            if inner.workers.get(id, &name).await?.is_none() {
                 return Ok(false);
             }
             inner.unregister_into(&mut edit, &name).await?;
-            inner.unregister_some_into(&mut edit, &name).await?;
             edit.commit(Stale::Worker(&name)).await?;
             inner.remove_unnamed_contents(&edit).await?;
             Ok(true)
@@ -113,6 +117,8 @@ impl Inner {
         });
         self.put_contents(edit, &contents).await?;
         self.cron_into(edit, name, Some((version, &manifest.crons))).await?;
+        let consumers = (version, &manifest.queue_consumers[..]);
+        self.consume_into(edit, (name, worker.deployed), consumers).await?;
         let manifest = self.manifest_row(edit, &manifest).await?;
         let row = Version { created_ms: now_ms, manifest, entrypoints };
         edit.write([self.versions.put(edit.id, name, version, &row)]);
@@ -125,36 +131,49 @@ impl Inner {
         Ok(version)
     }
 
-    async fn unregister_into(&self, edit: &mut Edit<'_>, name: &str) -> Result<()> {
+    /// Adds to a change that a registered worker goes; how many rows that start it go with it.
+    async fn unregister_into(&self, edit: &mut Edit<'_>, name: &str) -> Result<usize> {
+        let deployed = self.workers.get(edit.id, name).await?.and_then(|worker| worker.deployed);
         edit.tenant.registered = edit.tenant.registered.saturating_sub(1);
         edit.write(self.workers.delete(edit.id, name));
         edit.write([self.versions.delete_all(edit.id, name)]);
-        self.cron_into(edit, name, None).await
+        let mut triggers = self.cron_into(edit, name, None).await?;
+        if let Some(version) = deployed {
+            triggers += self.consume_into(edit, (name, Some(version)), (version, &[])).await?;
+        }
+        Ok(triggers)
     }
 
-    /// Forgets what a worker registered, in as many changes as that takes.
-    pub(super) async fn unregister_all(self: &Arc<Self>, tenant: &str, name: &str) -> Result<()> {
-        loop {
-            let mut edit = Edit::begin(self, tenant).await?;
-            if self.unregister_some_into(&mut edit, name).await? == 0 {
-                return Ok(());
-            }
+    /// Forgets what a worker registered, in as many changes as that takes: those before the one that
+    /// is given back, in which nothing is left.
+    pub(super) async fn unregister_all<'a>(
+        self: &'a Arc<Self>,
+        mut edit: Edit<'a>,
+        name: &str,
+    ) -> Result<Edit<'a>> {
+        let (id, tenant) = (edit.id, edit.tenant.name.clone());
+        while self.unregister_some_into(&mut edit, name).await? > 0 {
             edit.commit(Stale::Worker(name)).await?;
+            drop(edit);
+            edit = Edit::begin(self, &tenant).await?;
+            if edit.id != id {
+                return Err(Error::NotFound("tenant"));
+            }
         }
+        Ok(edit)
     }
 
     /// Adds to a change that some of what a worker registered goes; how much.
-    pub(super) async fn unregister_some_into(
-        &self,
-        edit: &mut Edit<'_>,
-        name: &str,
-    ) -> Result<usize> {
+    async fn unregister_some_into(&self, edit: &mut Edit<'_>, name: &str) -> Result<usize> {
         let prefix = registered_name(name, "");
         let there = self.workers.list(edit.id, Some(&prefix), TOGETHER_COUNT).await?;
-        let mut count = 0;
+        let (mut count, mut triggers) = (0, 0);
         for (name, _) in there.iter().filter(|(name, _)| name.starts_with(&prefix)) {
-            self.unregister_into(edit, name).await?;
+            triggers += self.unregister_into(edit, name).await?;
             count += 1;
+            if triggers >= TOGETHER_TRIGGER_COUNT {
+                break;
+            }
         }
         Ok(count)
     }

@@ -74,6 +74,9 @@ impl Registry {
             }
             *tenant = Tenant { tier, quotas, limits, suspended, ..tenant.clone() };
             edit.commit(Stale::Tenant).await?;
+            if suspended {
+                inner.parts.changed.suspended(edit.id);
+            }
             Ok(shown(edit.id, edit.tenant))
         })
         .await

@@ -24,6 +24,7 @@ use crate::problem;
 pub(crate) struct Host {
     pub(crate) changed: Mutex<Vec<(TenantId, Option<String>)>>,
     pub(crate) tried: Mutex<Vec<Arc<Code>>>,
+    pub(crate) suspended: Mutex<Vec<TenantId>>,
     pub(crate) deleted: Mutex<Vec<TenantId>>,
 }
 
@@ -48,6 +49,10 @@ impl Starter for Host {
 impl Changed for Host {
     fn changed(&self, tenant: TenantId, worker: Option<&str>) {
         self.changed.lock().expect("whole").push((tenant, worker.map(str::to_owned)));
+    }
+
+    fn suspended(&self, tenant: TenantId) {
+        self.suspended.lock().expect("whole").push(tenant);
     }
 
     fn deleted(&self, tenant: TenantId) {
@@ -385,6 +390,7 @@ async fn settings_of_a_tenant_take_hold_at_once() {
     assert!(matches!(over, Err(Error::Quota(quota)) if quota == told));
     f.registry.upload("acme", "main", upload("2")).await.expect("not a new one");
     f.registry.put_tenant("acme", Settings { suspended: true, ..settings }).await.expect("set");
+    assert_eq!(*f.host.suspended.lock().expect("whole"), [after.tenant]);
     assert!(f.registry.hot("acme", "main").is_none());
     assert!(matches!(f.registry.code("acme", "main", None).await, Err(Error::Suspended)));
     let refused = f.registry.upload("acme", "main", upload("3")).await;

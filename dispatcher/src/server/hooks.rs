@@ -79,7 +79,13 @@ impl Changed for Hooks {
         self.scheduler.wake();
     }
 
+    fn suspended(&self, tenant: TenantId) {
+        self.placement.sever(tenant);
+    }
+
     fn deleted(&self, tenant: TenantId) {
+        // Before anything is forgotten that it could make again.
+        self.placement.sever(tenant);
         self.loaders.outdated(tenant, None);
         self.placement.outdated(tenant, None);
         self.usage.forget(tenant);

@@ -4,7 +4,7 @@
 //   GET /customers/NAME/usage    what it has used
 //   *   /NAME/...                a request to it
 
-import { customerCode } from "./customer.js";
+import { customerCode, customerTriggers } from "./customer.js";
 import { usageOf } from "./meter.js";
 
 export { Meter } from "./meter.js";
@@ -38,9 +38,7 @@ async function administer(request, env, name, what) {
 async function put(env, name, source) {
   const version = await digest(source);
   try {
-    await env.LOADER.register(name, customerCode(env, name, source), {
-      crons: ["*/5 * * * *"],
-    });
+    await env.LOADER.register(name, customerCode(env, name, source), customerTriggers(name));
   } catch (error) {
     return new Response(`${error.message}\n`, { status: 422 });
   }

@@ -2,7 +2,7 @@
 
 import { env, WorkerEntrypoint } from "cloudflare:workers";
 
-// `platform/ada@1f2e3d4c` of a request, `platform/ada` of a message.
+// `platform/ada@1f2e3d4c` of a request, `platform/ada` of a message or a cron.
 const SCRIPT = /^platform\/([a-z0-9-]+)(?:@|$)/;
 
 /** Is told of every event of a customer's code when it has ended. */

@@ -14,13 +14,21 @@ export const SEND = 2;
 
 const held = new WeakMap();
 
-/** Notes that an object stands for what a slot holds, or for the part of it that has a name. */
-export function hold(object, kind, slot, rights = ALL, part = undefined) {
-  set(held, object, { __proto__: null, kind, slot, rights, part });
+/**
+ * Notes that an object stands for what a slot holds, or for the part of it that has a name. `unfit`
+ * says why it can not be handed on as it is now.
+ */
+export function hold(object, kind, slot, rights = ALL, part = undefined, unfit = undefined) {
+  set(held, object, { __proto__: null, kind, slot, rights, part, unfit });
   return object;
 }
 
-/** `{ kind, slot, rights, part }` of an object that stands for a binding, or undefined. */
+/** Lets an object be handed on that could not be. */
+export function nowFit(object) {
+  get(held, object).unfit = undefined;
+}
+
+/** `{ kind, slot, rights, part, unfit }` of an object that stands for a binding, or undefined. */
 export function heldBy(object) {
   return get(held, object);
 }

@@ -87,10 +87,26 @@ pub enum Error {
     /// A path of names longer than allowed, or no path.
     #[class(type)]
     #[error(
-        "too many names in a chain of properties; the limit is {max}",
-        max = bindery_wire::rpc::PATH_COUNT_MAX
+        "RPC pipelined property path is too deep (max {max}). ({told})",
+        max = bindery_wire::rpc::PATH_COUNT_MAX - 1,
+        told = limit::RPC_PATH.fixed()
     )]
     Path,
+    /// The names of a path are longer than allowed.
+    #[class(type)]
+    #[error("RPC pipelined property path is too long. ({told})", told = limit::RPC_PATH_BYTES.fixed())]
+    PathBytes,
+    /// Arguments or a result longer than allowed.
+    #[class(generic)]
+    #[error(
+        "Serialized RPC arguments or return values are limited to 32MiB, but the size of this \
+         value was: {got} bytes. ({told})",
+        told = limit::RPC_VALUE.fixed()
+    )]
+    ValueTooLong {
+        /// Their length.
+        got: usize,
+    },
     /// More stubs, bindings and streams in one value than allowed.
     #[class(range)]
     #[error(

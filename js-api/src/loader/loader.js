@@ -141,6 +141,7 @@ export class WorkerLoader {
     if (right === undefined || !MAY[rights].includes(has?.kind)) {
       throw new TypeError(`There is no right to ${String(rights)} that this binding could be left.`);
     }
+    if (has.unfit !== undefined) throw new TypeError(has.unfit);
     if (has.rights !== ALL && has.rights !== right) {
       throw new TypeError(`The binding has no right to ${rights}.`);
     }

@@ -2,6 +2,7 @@
 
 import { core } from "ext:core/mod.js";
 import { ask, contentOf } from "ext:bindery/binding/ask.js";
+import { ALL, hold, nowFit } from "ext:bindery/binding/held.js";
 
 const { Date, Error, TypeError, Uint8Array } = globalThis;
 const { stringify } = JSON;
@@ -9,6 +10,8 @@ const { isView } = ArrayBuffer;
 
 const MAKE = Symbol();
 const DELAY_S_MAX = 86_400;
+const UNKEPT = "The options of this queue are not kept yet, and whoever it is handed to would not " +
+  "know them: have it answer once, as with `await queue.metrics()`, and hand it on then.";
 const OPTIONS = [
   "consumer",
   "deadLetterQueue",
@@ -143,7 +146,10 @@ export class Queue {
     try {
       const answer = await ask(this.#slot, head, content);
       // The host has kept them.
-      if (this.#options === options) this.#options = undefined;
+      if (options !== undefined && this.#options === options) {
+        this.#options = undefined;
+        nowFit(this);
+      }
       return metricsOf(answer.head);
     } catch (error) {
       throw new Error(`Queue ${verb} failed: ${error.message}`);
@@ -201,7 +207,10 @@ export class QueueNamespace {
     if (!name.isWellFormed()) {
       throw new TypeError("The name of a queue must not contain half of a surrogate pair");
     }
-    return new Queue(MAKE, this.#slot, name, optionsOf(options));
+    const slot = this.#slot;
+    const known = optionsOf(options);
+    const one = new Queue(MAKE, slot, name, known);
+    return hold(one, "queue", slot, ALL, name, known === undefined ? undefined : UNKEPT);
   }
 }
 

@@ -3,7 +3,9 @@
 
 use bindery_wire::binding;
 use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Call, Operation, UNREAD_BYTES, Up};
-use bindery_wire::rpc::{How, Invoke, Loopback, PATH_BYTES_MAX, PATH_COUNT_MAX, Returned};
+use bindery_wire::rpc::{
+    How, Invoke, Loopback, PATH_BYTES_MAX, PATH_COUNT_MAX, Returned, VALUE_BYTES_MAX,
+};
 use deno_core::{OpState, op2, v8};
 
 use crate::door::call::{Given, exports};
@@ -28,14 +30,33 @@ pub fn op_door_invoke<'s>(
     let shared = state.borrow::<Shared>().clone();
     let attached = shared.open()?.take_attached();
     let names: Vec<String> = binding::read(path.as_bytes()).map_err(|_| Error::Path)?;
-    if names.len() > PATH_COUNT_MAX || path.len() > PATH_BYTES_MAX {
-        return Err(Error::Path);
-    }
+    check_path(names.len(), names.iter().map(String::len).sum())?;
     let path = names.iter().map(String::as_str).collect();
     let of = u32::try_from(of).ok();
     let operation = Operation::Rpc(Invoke { of, path, calls, arguments: Body::None });
     let call = Call { call, event, slot, operation, attached };
     shared.call(scope, call, Given { kind, body, length: -1 })
+}
+
+/// Refuses a path of so many names, which have so many bytes together.
+#[op2(fast)]
+pub fn op_door_check_path(#[smi] count: u32, #[smi] bytes: u32) -> Result<(), Error> {
+    check_path(count as usize, bytes as usize)
+}
+
+fn check_path(count: usize, bytes: usize) -> Result<(), Error> {
+    match (count, bytes) {
+        (count, _) if count > PATH_COUNT_MAX => Err(Error::Path),
+        (_, bytes) if bytes > PATH_BYTES_MAX => Err(Error::PathBytes),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses arguments or a result of so many bytes.
+#[op2(fast)]
+pub fn op_door_check_value(#[number] bytes: u64) -> Result<(), Error> {
+    let got = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if got > VALUE_BYTES_MAX { Err(Error::ValueTooLong { got }) } else { Ok(()) }
 }
 
 /// Says what came of an invocation: 0 is a value, 1 an exception, 2 that it came too late. Returns

@@ -35,7 +35,7 @@ import {
 } from "ext:bindery/rpc/value.js";
 
 const { getAsyncContext, setAsyncContext } = core;
-const { op_door_finish, op_door_invoke, op_door_release, op_door_watch } = core.ops;
+const { op_door_check_path, op_door_finish, op_door_invoke, op_door_release, op_door_watch } = core.ops;
 
 const {
   Error,
@@ -54,8 +54,6 @@ const then = uncurry(Promise.prototype.then);
 const slice = uncurry(globalThis.Array.prototype.slice);
 
 const BYTES = 2;
-/** Names behind the first one. */
-const DEPTH_MAX = 64;
 const RETURNED = 0, THREW = 1, LATE = 2;
 const ILLEGAL = "Illegal constructor";
 const DISPOSED = "RPC stub used after being disposed.";
@@ -485,9 +483,7 @@ function proxyOf(type, base, path, target, call = undefined) {
 
 function propertyOf(proxy, name) {
   const path = State.path(proxy);
-  if (path.length > DEPTH_MAX) {
-    throw new TypeError(`RPC pipelined property path is too deep (max ${DEPTH_MAX}).`);
-  }
+  op_door_check_path(path.length + 1, 0);
   return proxyOf(RpcProperty, State.base(proxy), [...path, name], arrow());
 }
 

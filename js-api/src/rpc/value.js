@@ -14,7 +14,7 @@ import { servedBy } from "ext:bindery/rpc/exports.js";
 import { attachStub, isCallable, isRemote, isStub } from "ext:bindery/rpc/stub.js";
 
 const { deserialize: readBytes, serialize: writeBytes, hostObjectBrand } = core;
-const { op_door_attach, op_door_attach_body, op_door_attach_part } = core.ops;
+const { op_door_attach, op_door_attach_body, op_door_attach_part, op_door_check_value } = core.ops;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
 // A worker may change them.
@@ -55,8 +55,8 @@ export const CALLED = 2;
 /** Ways in which something goes with a value; the numbers are the op's. */
 export const SLOT = 0, EXPORT = 1, PART = 2, BODY = 3;
 
-/** Bytes of a value that is sent. */
-const BYTES_MAX = 32 << 20;
+/** Bytes of the name of one thing of a binding of many. */
+const NAME_BYTES_MAX = 256;
 
 /** The first byte of a value with a table; the engine's own begin with another. */
 const TABLE = 1;
@@ -286,11 +286,8 @@ function finish(writer, root) {
 }
 
 function sized(bytes, use) {
-  if (use !== CALLED || bytes.length <= BYTES_MAX) return bytes;
-  throw new Error(
-    "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value " +
-      `was: ${bytes.length} bytes.`,
-  );
+  if (use === CALLED) op_door_check_value(bytes.length);
+  return bytes;
 }
 
 const malformed = () => new Error("internal error: a value can not be read");
@@ -402,11 +399,21 @@ export function deserialize(bytes, handed) {
   return value;
 }
 
+function checkName(name) {
+  const { length } = core.encode(name);
+  if (length > 0 && length <= NAME_BYTES_MAX) return;
+  throw cannot(
+    `What has a name of ${length} bytes can not be handed on: it has 1 to ${NAME_BYTES_MAX}.`,
+  );
+}
+
 // Bindings, and exports of workers.
 special("held", {
   is: (value) => heldBy(value) !== undefined,
   write(value, writer) {
-    const { slot, rights, part } = heldBy(value);
+    const { slot, rights, part, unfit } = heldBy(value);
+    if (unfit !== undefined) throw cannot(unfit);
+    if (part !== undefined) checkName(part);
     return [writer.attach(part === undefined ? SLOT : PART, slot, rights, value)];
   },
   read: ([, place], reader) => reader.at(place),

@@ -7,7 +7,7 @@ use deno_core::{JsRuntime, RuntimeOptions, v8};
 
 use super::entry::{self, Entries, Entry};
 use super::memory::{self, Budget};
-use super::{modules, stack};
+use super::{import, modules, stack};
 use crate::sys;
 
 static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/snapshot.bin"));
@@ -83,7 +83,7 @@ impl Blank {
         isolate.set_allow_wasm_code_generation_callback(sys::allow_wasm);
         isolate.set_prepare_stack_trace_callback(stack::prepare);
         isolate.set_wasm_async_resolve_promise_callback(sys::settle_wasm);
-        isolate.set_host_import_module_with_phase_dynamically_callback(modules::import);
+        isolate.set_host_import_module_with_phase_dynamically_callback(import::import);
         isolate.set_host_initialize_import_meta_object_callback(sys::fill_import_meta);
         let entries = &self.entries;
         in_context(&mut self.runtime, &self.context, |scope| {

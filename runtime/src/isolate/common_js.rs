@@ -189,7 +189,7 @@ fn required<'s>(
 
 /// Whether a module, or one that it imports, is under evaluation: the engine ends the process if
 /// it is told to evaluate such a one.
-fn is_being_evaluated(
+pub(super) fn is_being_evaluated(
     scope: &mut v8::PinScope<'_, '_>,
     name: &str,
     module: v8::Local<'_, v8::Module>,

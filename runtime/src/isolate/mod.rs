@@ -5,6 +5,7 @@ mod common_js;
 pub(crate) mod entry;
 mod event;
 pub(crate) mod host;
+mod import;
 pub(crate) mod line;
 pub(crate) mod memory;
 pub(crate) mod modules;

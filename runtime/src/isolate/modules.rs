@@ -93,54 +93,6 @@ pub(crate) fn resolve_static<'s>(
     module_imported(scope, &specifier, &from)
 }
 
-/// Answers `import(...)`: a promise of the namespace, rejected with what was thrown.
-#[expect(clippy::too_many_arguments, reason = "the engine's signature")]
-pub(crate) fn import<'s, 'i>(
-    scope: &mut v8::PinScope<'s, 'i>,
-    _options: v8::Local<'s, v8::Data>,
-    referrer: v8::Local<'s, v8::Value>,
-    specifier: v8::Local<'s, v8::String>,
-    phase: v8::ModuleImportPhase,
-    _attributes: v8::Local<'s, v8::FixedArray>,
-) -> Option<v8::Local<'s, v8::Promise>> {
-    let resolver = v8::PromiseResolver::new(scope)?;
-    let specifier = specifier.to_rust_string_lossy(scope);
-    let from = referrer.to_rust_string_lossy(scope);
-    let from = name_from_url(&from);
-    v8::tc_scope!(let scope, scope);
-    if phase != v8::ModuleImportPhase::kEvaluation {
-        throw(scope, "only import() of whole modules is supported");
-    } else if let Some(promise) = import_now(scope, &specifier, &from) {
-        return Some(promise);
-    }
-    if scope.has_terminated() {
-        return None;
-    }
-    let thrown = scope.exception()?;
-    scope.reset();
-    resolver.reject(scope, thrown)?;
-    Some(resolver.get_promise(scope))
-}
-
-fn import_now<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    specifier: &str,
-    from: &str,
-) -> Option<v8::Local<'s, v8::Promise>> {
-    let module = module_imported(scope, specifier, from)?;
-    module.instantiate_module(scope, sys::resolve_module)?;
-    let evaluated = module.evaluate(scope)?;
-    let evaluated = v8::Local::<v8::Promise>::try_from(evaluated).ok()?;
-    let namespace = module.get_module_namespace();
-    let answer = v8::Function::builder(
-        |_: &mut v8::PinScope<'_, '_>,
-         arguments: v8::FunctionCallbackArguments<'_>,
-         mut result: v8::ReturnValue<'_>| result.set(arguments.data()),
-    );
-    let answer = answer.data(namespace).build(scope)?;
-    evaluated.then(scope, answer)
-}
-
 /// The export of a module that is made of a value. `None` if something was thrown.
 pub(crate) fn set_exports<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -461,6 +413,6 @@ pub(super) fn url_of(name: &str) -> String {
     format!("{MODULE_ROOT}{name}")
 }
 
-fn name_from_url(url: &str) -> String {
+pub(super) fn name_from_url(url: &str) -> String {
     url.strip_prefix(MODULE_ROOT).unwrap_or_default().into()
 }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::limits::{self, DEFAULT};
-use crate::name;
+use crate::{name, rpc};
 
 /// One limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,6 +238,19 @@ limits! {
     HOPS = "hop_count_max" limits::HOP_COUNT_MAX, Count, None;
         "calls from worker to worker that one request leads to"; "fetch throws";
         "do not let workers call each other in a circle";
+    RPC_CALLS = "rpc_call_count_max" rpc::CALL_COUNT_MAX, Count, None;
+        "calls of methods that one event makes, or that are made in it, and have no answer yet";
+        "further ones wait, or are refused where they are made";
+        "wait for answers before the next calls";
+    RPC_PATH = "rpc_path_count_max" rpc::PATH_COUNT_MAX, Count, None;
+        "names in a chain of properties of a stub"; "naming one more throws";
+        "return what lies deep by a method of its own";
+    RPC_PATH_BYTES = "rpc_path_bytes_max" rpc::PATH_BYTES_MAX, Bytes, None;
+        "bytes of those names together"; "the call throws";
+        "use shorter names";
+    RPC_VALUE = "rpc_value_bytes_max" rpc::VALUE_BYTES_MAX, Bytes, None;
+        "bytes of the arguments or the result of one call of a method"; "the call fails";
+        "send what is long as a stream";
     HEADERS = "header_count_max" limits::HEADER_COUNT_MAX, Count, None;
         "headers of a request or response";
         "a request is answered with TOO_LARGE, a response throws";
@@ -271,10 +284,15 @@ mod tests {
             let row = ALL.iter().find(|limit| limit.name == name);
             assert_eq!(row.map(|limit| limit.value), value.as_u64(), "{name}");
         }
-        for source in [include_str!("limits.rs"), include_str!("name.rs")] {
+        let sources = [
+            ("", include_str!("limits.rs")),
+            ("", include_str!("name.rs")),
+            ("rpc_", include_str!("rpc.rs")),
+        ];
+        for (of, source) in sources {
             let constants = source.lines().filter_map(|line| line.strip_prefix("pub const "));
             for name in constants.filter_map(|rest| rest.split_once("_MAX:")) {
-                let name = format!("{}_max", name.0.to_lowercase());
+                let name = format!("{of}{}_max", name.0.to_lowercase());
                 assert!(ALL.iter().any(|limit| limit.name == name), "{name}");
             }
         }

@@ -166,4 +166,74 @@ export default {
     bytes.fill(9);
     t.deepEqual(await (await worker.getEntrypoint().fetch("http://x/")).json(), [1, 2, 3]);
   },
+
+  async "a module that imports itself or a cycle as it is evaluated has it afterwards"(env, t) {
+    const imports = `
+      export const before = [];
+      import("./main.js").then((own) => before.push(typeof own.default.fetch));
+      import("./a.js").then((a) => before.push(a.name));
+      import("./c.cjs").then((c) => before.push(c.default.name));`;
+    const modules = {
+      "a.js": { js: `export let name = "a"; export const b = import("./b.js");` },
+      "b.js": { js: `export const a = import("./a.js").then((a) => a.name); export const name = "b";` },
+      "c.cjs": { cjs: `exports.self = import("./c.cjs"); exports.main = import("./main.js");
+        exports.name = "c";` },
+    };
+    const expression = `(async () => {
+      const a = await import("./a.js");
+      const { default: c } = await import("./c.cjs");
+      return [before.toSorted(), await (await a.b).a, (await c.self).default.name,
+        typeof (await c.main).default.fetch];
+    })()`;
+    t.deepEqual(await shown(env, imports, expression, modules), [
+      ["a", "c", "function"],
+      "a",
+      "c",
+      "function",
+    ]);
+  },
+
+  async "a module that waits for itself has itself"({ LOADER }, t) {
+    for (const source of ["await import('./main.js');", "await import('./a.js');"]) {
+      const worker = LOADER.load({
+        compatibilityDate: "2026-08-01",
+        mainModule: "main.js",
+        modules: {
+          "main.js": `${source} export default { fetch: () => new Response("started") };`,
+          "a.js": "await import('./main.js');",
+        },
+      });
+      const fetched = worker.getEntrypoint().fetch("http://x/").then((r) => r.text());
+      t.equal(await fetched.catch((error) => String(error)), "started");
+    }
+  },
+
+  async "a module that waits for itself later has itself too"(env, t) {
+    const imports = "await 0; const own = await import('./main.js');";
+    t.deepEqual(await shown(env, imports, "Object.keys(own)"), ["default"]);
+  },
+
+  async "one that imports what is being evaluated comes after that"(env, t) {
+    const imports = `export class Made { static all = []; }
+      const late = import("./late.js"); Made.all.push("main");`;
+    const modules = {
+      "late.js": "import { Made } from './main.js'; Made.all.push('late'); export default Made.all;",
+    };
+    t.deepEqual(await shown(env, imports, "(await late).default", modules), ["main", "late"]);
+  },
+
+  async "what waits for a cycle never starts, and says so"({ LOADER }, t) {
+    const late = "import './main.js';";
+    for (const [main, other] of [["", late], ["await 0;", late], ["await 0;", "await import('./main.js');"]]) {
+      const worker = LOADER.load({
+        compatibilityDate: "2026-08-01",
+        mainModule: "main.js",
+        modules: {
+          "main.js": `${main} await import("./late.js"); export default { fetch() {} };`,
+          "late.js": other,
+        },
+      });
+      await t.rejects(worker.getEntrypoint().fetch("http://x/"), /top-level await/i);
+    }
+  },
 };

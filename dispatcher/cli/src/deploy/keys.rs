@@ -28,6 +28,7 @@ const KNOWN: &[&str] = &[
     "tsconfig",
     "unsafe",
     "vars",
+    "worker_loaders",
 ];
 
 /// Keys that change nothing here, and why.

@@ -11,6 +11,9 @@ use super::layer::Layer;
 use super::shared::Shared;
 use crate::engine::Result;
 
+/// How much nicer the thread is than those that commit.
+const NICER_BY: i32 = 10;
+
 /// A layer, and the epoch of the log that holds it.
 pub(super) struct Fold {
     pub(super) epoch: u64,
@@ -19,6 +22,9 @@ pub(super) struct Fold {
 
 /// Folds what comes, and says so after each.
 pub(super) fn run(shared: &Arc<Shared>, folds: Receiver<Fold>, folded: SyncSender<()>) {
+    // Commits are waited for, and this is not until both logs are full: then nothing else runs. The
+    // kernel counts niceness by thread, and being nicer is never denied.
+    let _ = rustix::process::nice(NICER_BY);
     for fold in folds {
         if let Err(error) = fold_one(shared, &fold) {
             shared.fail("the fold", error);

@@ -33,7 +33,7 @@ impl Folded {
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<Self> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES_MAX);
-        Ok(Self(builder.create_with_backend(Backend(disk)).map_err(unavailable)?))
+        Ok(Self(builder.create_with_backend(Backend::new(disk)).map_err(unavailable)?))
     }
 
     /// The newest epoch that is folded; absent until [`Self::begin`].
