@@ -1,5 +1,7 @@
 //! Calls of a peer that speaks the wire by a script.
 
+use std::sync::atomic::Ordering;
+
 use bindery_logic::blame::Blame;
 use bindery_wire::Outcome;
 use bindery_wire::binding::HEAD_BYTES_MAX;

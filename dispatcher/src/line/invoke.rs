@@ -215,10 +215,13 @@ impl Line {
             let permit = outside.room(code, service.clone(), about.hops).await?;
             let own = About { hops: about.hops + 1, ..about.clone() };
             let waiting = Waiting::new(self, id, false);
-            match methods::begin(permit, service, made, (own, waiting)) {
+            let back = match methods::begin(permit, service, made, (own, waiting)) {
                 Ok(first) => return Ok(first),
-                Err((NotTaken::Closed, back, _)) => made = back,
-                Err((NotTaken::Full | NotTaken::TooLarge, ..)) => break,
+                Err(back) => *back,
+            };
+            match back {
+                (NotTaken::Closed, back) => made = back,
+                (NotTaken::Full | NotTaken::TooLarge, _) => break,
             }
         }
         Err(Refused::failed("There is no capacity for the called worker now; try again."))

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::Line;
+use super::{Line, State};
 use crate::clock::Clock;
 use crate::tasks::Tasks;
 
@@ -22,6 +22,24 @@ impl Line {
     /// Its share of a core, in thousandths.
     pub fn busy_permille(&self) -> u32 {
         self.load.busy_permille.load(Ordering::Relaxed)
+    }
+
+    /// Events that run, or whose work goes on after the answer.
+    pub fn event_count(&self) -> usize {
+        self.table().events.len()
+    }
+
+    /// Events that ended, ever.
+    pub fn ended_count(&self) -> u64 {
+        self.events_ended.load(Ordering::Relaxed)
+    }
+
+    /// Since when nothing runs here, in milliseconds of the clock's elapsed time; absent while
+    /// something runs or waits.
+    pub fn idle_since_ms(&self) -> Option<u64> {
+        let table = self.table();
+        let idle = table.state == State::Serving && table.events.is_empty() && table.waiting == 0;
+        idle.then(|| self.used_ms.load(Ordering::Relaxed))
     }
 
     /// Events that run here or wait for it.

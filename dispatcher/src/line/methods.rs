@@ -227,15 +227,15 @@ pub(super) fn begin(
     service: &Service,
     mut made: Made,
     (about, waiting): (About, Waiting),
-) -> Result<First, (NotTaken, Made, Waiting)> {
+) -> Result<First, Box<(NotTaken, Made)>> {
     let Some(line) = permit.line().cloned() else {
-        return Err((NotTaken::Closed, made, waiting));
+        return Err(Box::new((NotTaken::Closed, made)));
     };
     let mut table = line.table();
     let bodies = u32::try_from(made.with.len()).unwrap_or(u32::MAX);
     let next = table.next_number.checked_add(2).and_then(|next| next.checked_add(bodies));
     let Some(next) = next.filter(|_| table.state == State::Serving) else {
-        return Err((NotTaken::Closed, made, waiting));
+        return Err(Box::new((NotTaken::Closed, made)));
     };
     let event = table.next_number;
     let since = line.host.clock.elapsed();
@@ -248,7 +248,7 @@ pub(super) fn begin(
         let left = table.take_back(event);
         drop(table);
         drop(left);
-        return Err((refused, made, waiting));
+        return Err(Box::new((refused, made)));
     }
     if let RequestBody::Stream { from, length } = made.arguments {
         // Its number was told.

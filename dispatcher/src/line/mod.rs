@@ -49,7 +49,7 @@ pub use told::{Item, Tails};
 pub use upload::{Cut, Upload};
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bindery_logic::blame::Blame;
@@ -214,24 +214,6 @@ impl Line {
     /// Whether new events are taken.
     pub fn is_open(&self) -> bool {
         matches!(self.table().state, State::Starting | State::Serving)
-    }
-
-    /// Events that run, or whose work goes on after the answer.
-    pub fn event_count(&self) -> usize {
-        self.table().events.len()
-    }
-
-    /// Events that ended, ever.
-    pub fn ended_count(&self) -> u64 {
-        self.events_ended.load(Ordering::Relaxed)
-    }
-
-    /// Since when nothing runs here, in milliseconds of the clock's elapsed time; absent while
-    /// something runs or waits.
-    pub fn idle_since_ms(&self) -> Option<u64> {
-        let table = self.table();
-        let idle = table.state == State::Serving && table.events.is_empty() && table.waiting == 0;
-        idle.then(|| self.used_ms.load(Ordering::Relaxed))
     }
 
     /// Writes a frame that fits in any case; a line that has ended swallows it. An isolate that has let

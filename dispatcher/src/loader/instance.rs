@@ -255,7 +255,7 @@ mod tests {
     fn a_tenant_has_so_many_instances_and_no_more() {
         let tenant = Arc::new(Tenant::default());
         let rooms: Vec<_> = (0..LOADED_COUNT_MAX).map(|_| tenant.room().expect("room")).collect();
-        let refused = tenant.room().err().expect("refused");
+        let refused = tenant.room().expect_err("refused");
         assert!(refused.message.contains("loaded_count_max is 10000"), "{}", refused.message);
         drop(rooms);
         assert!(tenant.room().is_ok());

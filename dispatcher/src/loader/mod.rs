@@ -36,13 +36,11 @@ use crate::outbound::Workers;
 use crate::rpc::{Capability, Props, Service, Size, Target, Value, What, depth_of};
 use attached::{Attached, entrypoint_of};
 use instance::{Loaded, Right, Stub, Tenant};
-use names::{Key, Names, Owner, Turn};
+use names::{Key, Names, Owner, Turn, worker_name};
 use read::Read;
 
 /// The name in the tail of a worker that has none.
 const UNNAMED: &str = "(unnamed)";
-/// Bytes of a loaded worker's name, with those of all that loaded each other before it.
-const WORKER_BYTES_MAX: usize = 4 << 10;
 /// Bytes of code beyond which it is read and hashed away from the threads that serve.
 const BLOCKING_BYTES: usize = 256 << 10;
 
@@ -144,14 +142,7 @@ impl Loaders {
         read: Read,
         attached: Attached,
     ) -> Result<Code, Refused> {
-        let worker = format!("{}/{name}", parent.worker);
-        if worker.len() > WORKER_BYTES_MAX {
-            return Err(Refused::wrong(format!(
-                "Dynamic Workers are loaded by each other: the names of all of them have {} bytes \
-                 together; the limit is {WORKER_BYTES_MAX}.",
-                worker.len()
-            )));
-        }
+        let worker = worker_name(parent, name)?;
         let Read { index, index_bytes, manifest, modules, env } = read;
         let inherited = match index.outbound {
             Outbound::Inherit => parent.outbound.clone(),

@@ -15,11 +15,27 @@ use tokio::sync::watch;
 
 use super::Loaded;
 use crate::code::Code;
+use crate::line::Refused;
 
 /// Names of one tenant that are loaded or being loaded.
 pub(crate) const NAME_COUNT_MAX: usize = 2_000;
+/// Bytes of a loaded worker's name, with those of all that loaded each other before it.
+const WORKER_BYTES_MAX: usize = 4 << 10;
 /// How long somebody who may load a name keeps others waiting.
 const TURN: Duration = Duration::from_secs(10);
+
+/// The name of a worker that is loaded by another.
+pub(super) fn worker_name(parent: &Code, name: &str) -> Result<String, Refused> {
+    let worker = format!("{}/{name}", parent.worker);
+    if worker.len() <= WORKER_BYTES_MAX {
+        return Ok(worker);
+    }
+    let got = worker.len();
+    Err(Refused::wrong(format!(
+        "Dynamic Workers that load each other have {got} bytes of names together; the limit is \
+         {WORKER_BYTES_MAX}."
+    )))
+}
 
 /// Of whom a loader is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -213,5 +229,20 @@ impl Drop for Turn {
         let gone = if is_its { of.entries.remove(&self.key) } else { None };
         drop(all);
         drop(gone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_load_each_other_have_a_longest_name() {
+        let (mut code, name) = (crate::line::test_code(), "x".repeat(512));
+        let levels = (0..100).map_while(|_| {
+            code.worker = worker_name(&code, &name).ok()?.into();
+            Some(())
+        });
+        assert_eq!(levels.count(), 7);
     }
 }

@@ -9,17 +9,17 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bindery_wire::event::Decision;
+use bindery_wire::codec;
 use bindery_wire::frame::Up;
 use bindery_wire::limits::{self, Limits};
 use bindery_wire::rpc::Loopback;
 use bindery_wire::value::Attached;
-use bindery_wire::{Outcome, codec};
 
 mod body;
 pub mod call;
 pub(crate) mod decision;
 mod error;
+mod event;
 mod log;
 pub mod ops;
 mod own;
@@ -27,6 +27,7 @@ mod timers;
 
 pub use body::{DownBody, Source, UpBody};
 pub use error::Error;
+pub use event::Event;
 pub use log::{MODULE_ROOT, clip, own_frames};
 pub(crate) use ops::bytes_of;
 pub use timers::Timers;
@@ -98,29 +99,6 @@ pub struct Now {
     origin: Option<Instant>,
 }
 
-/// One event under way.
-pub struct Event {
-    /// When it began.
-    pub began: Instant,
-    /// CPU time that it may use, in milliseconds.
-    pub cpu_ms_max: u32,
-    /// CPU time charged to it, in nanoseconds.
-    pub cpu_ns: u64,
-    /// Whether the head of its response is out.
-    pub answered: bool,
-    /// Whether nobody waits for it any more.
-    pub canceled: bool,
-    /// How it ended, once it has.
-    pub ended: Option<Outcome>,
-    /// An exception that nobody caught makes this of an outcome of `Ok`.
-    pub threw: bool,
-    /// What its handler has decided so far, if it is an event that is decided on.
-    pub decision: Option<Decision>,
-    /// What it has handed over and others hold.
-    pub exports: u32,
-    logged: Logged,
-}
-
 impl Door {
     /// The door of an isolate that runs no code yet.
     pub fn new() -> Self {
@@ -154,72 +132,6 @@ impl Door {
         self.now.origin.is_some()
     }
 
-    /// Begins an event.
-    pub fn begin(&mut self, event: u32, now: Instant) {
-        let state = Event {
-            began: now,
-            cpu_ms_max: self.limits.cpu_ms_max,
-            cpu_ns: 0,
-            answered: false,
-            canceled: false,
-            ended: None,
-            threw: false,
-            decision: None,
-            exports: 0,
-            logged: Logged::default(),
-        };
-        self.events.insert(event, state);
-        self.stray = Logged::default();
-    }
-
-    /// Lowers what an event may use.
-    pub fn lower(&mut self, event: u32, cpu_ms_max: Option<u32>) {
-        if let (Some(state), Some(max)) = (self.events.get_mut(&event), cpu_ms_max) {
-            state.cpu_ms_max = state.cpu_ms_max.min(max);
-        }
-    }
-
-    /// The events that have not ended.
-    pub fn unended(&self) -> Vec<u32> {
-        let under_way = self.events.iter().filter(|(_, event)| event.ended.is_none());
-        under_way.map(|(id, _)| *id).collect()
-    }
-
-    /// Ends an event that broke a limit, also one that its own code has ended since it was last
-    /// told of: what was thrown then is what the limit made of it.
-    pub fn end_over(&mut self, event: u32, outcome: Outcome) {
-        self.end(event, outcome);
-        if let Some(state) = self.events.get_mut(&event) {
-            state.ended = Some(outcome);
-        }
-    }
-
-    /// Ends an event: its timers are dropped and its bodies cut. The host says so on the line
-    /// once the CPU time of the present completion is known.
-    pub fn end(&mut self, event: u32, outcome: Outcome) {
-        let Some(state) = self.events.get_mut(&event).filter(|state| state.ended.is_none()) else {
-            return;
-        };
-        let threw = state.threw && outcome == Outcome::Ok;
-        state.ended = Some(if threw { Outcome::Exception } else { outcome });
-        self.ended.push(event);
-        self.timers.drop_event(event);
-        // The dispatcher cancels them when it hears of the end.
-        self.calls.retain(|_, of| *of != event);
-        let cut: Vec<u32> =
-            self.up.iter().filter(|(_, body)| body.event == event).map(|(id, _)| *id).collect();
-        for body in cut {
-            self.up.remove(&body);
-            self.send(&Up::End { body, whole: false });
-        }
-        let unread: Vec<u32> =
-            self.down.iter().filter(|(_, body)| body.event == event).map(|(id, _)| *id).collect();
-        for body in unread {
-            self.down.remove(&body);
-            self.send(&Up::Unwanted { body });
-        }
-    }
-
     /// Has a slot stand for an export of this worker.
     pub(crate) fn hold_own(&mut self, loopback: Loopback<'_>) -> Result<(), Error> {
         self.own.add(&loopback)?;
@@ -235,12 +147,6 @@ impl Door {
     pub(crate) fn release(&mut self, slot: u32) {
         self.own.release(slot);
         self.send(&Up::Release { slot });
-    }
-
-    /// Forgets what belonged to an event of whose end the line is told now.
-    pub fn forget(&mut self, event: u32) -> Option<Event> {
-        self.own.drop_event(event);
-        self.events.remove(&event)
     }
 
     /// Appends a frame that is bounded where it is made; one that is too long for the line is
