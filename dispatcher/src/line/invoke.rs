@@ -88,7 +88,8 @@ impl Line {
             }
             Of::Service(service) => {
                 drop(table);
-                self.begin_method(id, about, (service, made));
+                let about = of_method(about, &made);
+                self.try_method((id, 0), about, (service, made));
             }
             of => {
                 drop(table);
@@ -165,25 +166,17 @@ impl Line {
         }
     }
 
-    /// Begins the event that a service's method is called in.
-    fn begin_method(
+    /// Begins the event that a service's method is called in, for the first time or again.
+    pub(super) fn try_method(
         self: &Arc<Self>,
-        id: u32,
+        (id, attempt): (u32, u32),
         about: About,
         (service, made): (Arc<Service>, Made),
     ) {
-        let name = made.path.join(".");
-        let about = About {
-            handler: Handler::Rpc,
-            method: http::Method::GET,
-            path: name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or("").into(),
-            status: 0,
-            ..about
-        };
         let line = self.clone();
         self.host.tasks.spawn("call", async move {
             match line.find_and_begin(id, about, (&service, made)).await {
-                Ok(first) => line.first_begun(id, first),
+                Ok(first) => line.first_begun((id, attempt), first),
                 Err(refused) => line.refuse_call(id, &refused),
             }
         });
@@ -209,15 +202,16 @@ impl Line {
         Err(Refused::failed("There is no capacity for the called worker now; try again."))
     }
 
-    fn first_begun(self: &Arc<Self>, id: u32, first: First) {
+    fn first_begun(self: &Arc<Self>, (id, attempt): (u32, u32), first: First) {
         let place = first.place();
         // If nobody waits any more, what has begun is canceled, once the table is free.
-        let left = match self.table().calls.get_mut(&id) {
-            Some(calling) => calling.hold(first),
-            None => Some(first),
+        let held = match self.table().calls.get_mut(&id) {
+            Some(calling) => calling.hold(first, attempt),
+            None => Err(first),
         };
-        drop(left);
-        self.moved(id, Some(place));
+        if matches!(held, Ok(true)) {
+            self.moved(id, Some(place));
+        }
     }
 
     pub(super) fn hear_returned(self: &Arc<Self>, returned: Returned<'_>) -> Heard {
@@ -243,6 +237,7 @@ impl Line {
             }
             if let Some(methods) = &mut exchange.methods {
                 methods.returned = true;
+                methods.again = None;
             }
         }
         drop(table);
@@ -383,6 +378,18 @@ impl Line {
         methods.session.end(&why);
         methods.invocations.values().for_each(|waiting| waiting.refuse(&why));
         methods.finishing.values().for_each(Place::finish);
+    }
+}
+
+/// What is told of an event that a method is called in.
+fn of_method(about: About, made: &Made) -> About {
+    let name = made.path.join(".");
+    About {
+        handler: Handler::Rpc,
+        method: http::Method::GET,
+        path: name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or("").into(),
+        status: 0,
+        ..about
     }
 }
 
