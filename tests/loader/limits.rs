@@ -94,3 +94,36 @@ async fn a_loaded_worker_keeps_the_limits_of_an_entrypoint_in_calls_of_its_own_e
     assert_eq!(host.get(TENANT, "/").await.expect_status(200).text(), "2,2,2");
     host.shutdown().await;
 }
+
+/// What a loaded worker handed over breaks with the reason for which it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loaded_worker_that_a_limit_ends_breaks_its_stubs_with_that_reason() {
+    let host = Host::new().start().await;
+    let source = "import { RpcTarget, WorkerEntrypoint } from 'cloudflare:workers';
+        class Held extends RpcTarget {
+          one() { return 1; }
+          spin() { for (;;); }
+          fill() { const all = []; for (;;) all.push(new Array(1e5).fill(all.length)); }
+        }
+        export class Main extends WorkerEntrypoint { held() { return new Held(); } }";
+    let body = format!(
+        "const text = (promise) => promise.then(String, String);
+        const worker = env.LOADER.get(name, () => code({source:?}, {{ limits: {{ cpuMs: 300 }} }}));
+        const held = await worker.getEntrypoint('Main').held();
+        const broken = new Promise((resolve) => held.onRpcBroken(resolve));
+        const first = await text(held[name]());
+        const fresh = await worker.getEntrypoint('Main').held();
+        return Response.json([first, await text(broken), await text(held.one()), await fresh.one()]);"
+    );
+    host.deploy(TENANT, &loading(&body)).await;
+    let cpu = "Error: Worker exceeded CPU time limit.";
+    let seen = host.get(TENANT, "/spin").await.expect_status(200).json();
+    assert_eq!(seen, json!([cpu, cpu, cpu, 1]));
+    let seen = host.get(TENANT, "/fill").await.expect_status(200).json();
+    for why in &seen.as_array().expect("a list")[..3] {
+        let why = why.as_str().expect("a text");
+        assert!(why.contains("memory") || why.contains("CPU"), "{why}");
+    }
+    assert_eq!(seen[3], 1);
+    host.shutdown().await;
+}

@@ -78,6 +78,25 @@ async fn a_callee_that_a_limit_ends_breaks_its_stubs_with_that_reason() {
     host.shutdown().await;
 }
 
+/// Calls that reach an isolate whose limit another one has hit have not begun there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_comes_when_its_callee_is_over_a_limit_is_made_in_another() {
+    let host = host_with(
+        "if (request.url.endsWith('/warm')) return new Response(await text(env.CALLEE.fine()));
+         const spin = text(env.CALLEE.spin());
+         const all = [];
+         for (let at = 0; at < 20; at++) {
+           all.push(text(env.CALLEE.fine()), text(env.CALLEE.held().one()));
+         }
+         return Response.json([await spin, [...new Set(await Promise.all(all))]]);",
+    )
+    .await;
+    assert_eq!(host.get(TENANT, "/warm").await.expect_status(200).text(), "1");
+    let seen = host.get(TENANT, "/").await.expect_status(200).json();
+    assert_eq!(seen, json!(["Error: Worker exceeded CPU time limit.", ["1"]]));
+    host.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cordon_that_dies_breaks_what_its_isolates_handed_over() {
     let host = host_with(

@@ -42,6 +42,8 @@ pub(super) struct Calling {
 struct Method {
     remote: Remote,
     first: Option<First>,
+    /// How often it was made anew.
+    attempt: u32,
 }
 
 /// What a call that was taken in is carried out with.
@@ -161,7 +163,7 @@ fn traced(headers: &[u8], trace: Trace) -> Bytes {
 
 impl Calling {
     pub(super) fn of_method(event: u32) -> Self {
-        let method = Method { remote: Remote::Soon(Vec::new()), first: None };
+        let method = Method { remote: Remote::Soon(Vec::new()), first: None, attempt: 0 };
         Self { event, _cancel: None, method: Some(Box::new(method)) }
     }
 
@@ -187,12 +189,23 @@ impl Calling {
         queue
     }
 
-    /// Keeps the event that it has begun; gives it back if it is no call of a method.
-    pub(super) fn hold(&mut self, first: First) -> Option<First> {
+    /// Keeps the event that this attempt has begun. Gives it back if there was another one since,
+    /// and says whether more may be made of the result there.
+    pub(super) fn hold(&mut self, first: First, attempt: u32) -> Result<bool, First> {
         match &mut self.method {
-            Some(method) => method.first.replace(first),
-            None => Some(first),
+            Some(method) if method.attempt == attempt => {
+                method.first = Some(first);
+                Ok(matches!(method.remote, Remote::Soon(_)))
+            }
+            _ => Err(first),
         }
+    }
+
+    /// It is made anew: the number of that attempt, and the event that has not taken it.
+    pub(super) fn again(&mut self) -> Option<(u32, Option<First>)> {
+        let method = self.method.as_mut()?;
+        method.attempt += 1;
+        Some((method.attempt, method.first.take()))
     }
 
     /// It has an answer; what has waited for it to begin.

@@ -9,6 +9,7 @@ use bindery_wire::log::{Exception, Record, Spent};
 use bindery_wire::{Outcome, codec};
 use bytes::Bytes;
 
+use super::again::Back;
 use super::body::{Download, Outflow, Pumped, pump};
 use super::call::Calling;
 use super::event::{Exchange, Sending, State as Moved};
@@ -17,6 +18,7 @@ use super::upload::Cut;
 use super::{About, Begin, Line, Reply, ReplyBody, RequestBody, State, Table, Unread};
 use crate::clock::Millis;
 use crate::limit::TOLD;
+use crate::rpc::why;
 
 /// A frame that no honest isolate sends.
 #[derive(Debug, thiserror::Error)]
@@ -217,15 +219,20 @@ impl Line {
 
     /// The event ran into the isolate's end: whoever waits may go elsewhere with it.
     fn hear_not_taken(&self, event: u32) -> Heard {
-        let (mut exchange, body, _handed) = {
+        let (mut exchange, body, back, _handed) = {
             let mut table = self.table();
             let exchange = table.events.remove(&event);
-            let exchange = exchange.ok_or(Violation::Order("the refusal of no event of its"))?;
+            let mut exchange =
+                exchange.ok_or(Violation::Order("the refusal of no event of its"))?;
+            let back = Back::of(&mut table, &mut exchange);
             let handed = table.slots.take(&exchange.slots);
             let body = table.bodies.remove(&event);
             let left = table.let_go(event, &exchange);
-            (exchange, body, (handed, left))
+            (exchange, body, back, (handed, left))
         };
+        if let Some(back) = back {
+            back.go(&why(&self.code.worker, Outcome::Lost));
+        }
         self.end_methods(exchange.methods.take(), Outcome::Lost);
         self.slots.add_permits(1);
         self.touch();

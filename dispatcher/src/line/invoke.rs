@@ -80,7 +80,7 @@ impl Line {
             self.host.meter.subrequests(1);
         }
         let soon = Soon::count(&self.soon, (&invoke.path, &arguments, &with));
-        let Some(_soon) = soon else {
+        let Some(soon) = soon.map(Arc::new) else {
             drop(table);
             self.send_refusal(id, &Soon::refused());
             return Ok(());
@@ -89,7 +89,7 @@ impl Line {
         let about = exchange.about.clone();
         table.calls.insert(id, Calling::of_method(event));
         let path = invoke.path.iter().map(|name| (*name).into()).collect();
-        let made = Made { path, calls: invoke.calls, arguments, with, _soon };
+        let made = Made { path, calls: invoke.calls, arguments, with, soon };
         match of {
             Of::Soon(former) => {
                 if let Some(queue) = table.calls.get_mut(&former).and_then(Calling::queue) {
@@ -98,7 +98,8 @@ impl Line {
             }
             Of::Service(service) => {
                 drop(table);
-                self.begin_method(id, about, (service, made));
+                let about = of_method(about, &made);
+                self.try_method((id, 0), about, (service, made));
             }
             of => {
                 drop(table);
@@ -180,25 +181,17 @@ impl Line {
         Some((place, queue.into_iter()))
     }
 
-    /// Begins the event that a service's method is called in.
-    fn begin_method(
+    /// Begins the event that a service's method is called in, for the first time or again.
+    pub(super) fn try_method(
         self: &Arc<Self>,
-        id: u32,
+        (id, attempt): (u32, u32),
         about: About,
         (service, made): (Arc<Service>, Made),
     ) {
-        let name = made.path.join(".");
-        let about = About {
-            handler: Handler::Rpc,
-            method: http::Method::GET,
-            path: name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or("").into(),
-            status: 0,
-            ..about
-        };
         let line = self.clone();
         self.host.tasks.spawn("call", async move {
             match line.find_and_begin(id, about, (&service, made)).await {
-                Ok(first) => line.first_begun(id, first),
+                Ok(first) => line.first_begun((id, attempt), first),
                 Err(refused) => line.refuse_call(id, &refused),
             }
         });
@@ -227,15 +220,16 @@ impl Line {
         Err(Refused::failed("There is no capacity for the called worker now; try again."))
     }
 
-    fn first_begun(self: &Arc<Self>, id: u32, first: First) {
+    fn first_begun(self: &Arc<Self>, (id, attempt): (u32, u32), first: First) {
         let place = first.place();
         // If nobody waits any more, what has begun is canceled, once the table is free.
-        let left = match self.table().calls.get_mut(&id) {
-            Some(calling) => calling.hold(first),
-            None => Some(first),
+        let held = match self.table().calls.get_mut(&id) {
+            Some(calling) => calling.hold(first, attempt),
+            None => Err(first),
         };
-        drop(left);
-        self.moved(id, Some(place));
+        if matches!(held, Ok(true)) {
+            self.moved(id, Some(place));
+        }
     }
 
     pub(super) fn hear_returned(self: &Arc<Self>, returned: Returned<'_>) -> Heard {
@@ -261,6 +255,7 @@ impl Line {
             }
             if let Some(methods) = &mut exchange.methods {
                 methods.returned = true;
+                methods.again = None;
             }
         }
         drop(table);
@@ -404,6 +399,18 @@ impl Line {
         methods.session.end(&why);
         methods.invocations.values().for_each(|waiting| waiting.refuse(&why));
         methods.finishing.values().for_each(Place::finish);
+    }
+}
+
+/// What is told of an event that a method is called in.
+fn of_method(about: About, made: &Made) -> About {
+    let name = made.path.join(".");
+    About {
+        handler: Handler::Rpc,
+        method: http::Method::GET,
+        path: name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or("").into(),
+        status: 0,
+        ..about
     }
 }
 

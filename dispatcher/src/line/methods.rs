@@ -15,6 +15,7 @@ use bindery_wire::frame::{self, Body, Down, EventKind};
 use bindery_wire::rpc::{self, How, Invocation, Target};
 use bindery_wire::value::Handed;
 
+use super::again::Again;
 use super::event::{Client, Exchange};
 use super::outside::{FetchedBody, Refused, Unread};
 use super::{About, Line, NotTaken, Permit, RequestBody, State, Table};
@@ -29,6 +30,8 @@ pub(super) struct Methods {
     /// Invocations that have not returned, with who waits for each.
     pub(super) invocations: HashMap<u32, Waiting>,
     next: u32,
+    /// What it was first called for, until it has returned that.
+    pub(super) again: Option<Box<Again>>,
     /// Where the results are of calls that may still be built on.
     pub(super) finishing: HashMap<u32, Place>,
     /// Calls that have no answer.
@@ -69,8 +72,8 @@ pub(super) struct Made {
     pub(super) calls: bool,
     pub(super) arguments: RequestBody,
     pub(super) with: Vec<With>,
-    /// What it takes of what may wait.
-    pub(super) _soon: Soon,
+    /// What it takes of what may wait, until nobody keeps it to make it anew either.
+    pub(super) soon: Arc<Soon>,
 }
 
 /// Bytes of a call that has not begun, until it is dropped.
@@ -154,6 +157,11 @@ impl Waiting {
         Self { line: Arc::downgrade(line), call, of_result }
     }
 
+    /// Whose call it is, if anybody's still.
+    pub(super) fn caller(&self) -> Option<(Arc<Line>, u32)> {
+        Some((self.line.upgrade()?, self.call))
+    }
+
     /// Nothing will come of it: the callee has ended.
     pub(super) fn refuse(&self, why: &str) {
         let Some(line) = self.line.upgrade() else { return };
@@ -224,7 +232,7 @@ impl Drop for First {
 /// Begins an event that a method is called in, for which `permit` was given.
 pub(super) fn begin(
     permit: Permit,
-    service: &Service,
+    service: &Arc<Service>,
     mut made: Made,
     (about, waiting): (About, Waiting),
 ) -> Result<First, Box<(NotTaken, Made)>> {
@@ -241,10 +249,11 @@ pub(super) fn begin(
     let since = line.host.clock.elapsed();
     let mut exchange = Exchange::without_reply(about, &line.code, (Client::Listens, since));
     exchange.lower(&service.limits);
-    exchange.methods = Some(Box::new(Methods { next: 1, ..Methods::default() }));
+    let again = Some(Box::new(Again::of(service, &made)));
+    exchange.methods = Some(Box::new(Methods { next: 1, again, ..Methods::default() }));
     table.events.insert(event, exchange);
     table.next_number = next;
-    if let Err(refused) = push_first(&line, &mut table, event, (service, &mut made)) {
+    if let Err(refused) = push_first(&line, &mut table, event, (&**service, &mut made)) {
         let left = table.take_back(event);
         drop(table);
         drop(left);

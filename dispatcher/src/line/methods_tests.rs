@@ -79,6 +79,67 @@ async fn a_call_begins_an_event_and_what_is_made_of_its_result_waits_for_nothing
     assert_eq!(heard, [format!("result 3 Returned {value}"), format!("result 1 Returned {value}")]);
 }
 
+/// The isolate was over a limit when the call reached it: the call has not begun, and begins
+/// elsewhere. What was made of its result there comes back, and is made where the result will be.
+#[tokio::test]
+async fn a_call_that_is_not_taken_is_made_anew_with_all_that_goes_with_it() {
+    let (mut caller, mut callee) = both().await;
+    let long = Body::Stream { body: 7, length: Some(9) };
+    let invoke_long = Invoke { of: None, path: vec!["get"], calls: true, arguments: long };
+    let operation = Operation::Rpc(invoke_long);
+    let attached = vec![
+        Attached::Export { export: 3 },
+        Attached::Body(Body::Stream { body: 8, length: None }),
+    ];
+    let call = Call { call: 1, event: 0, slot: SERVICE, operation, attached };
+    caller.peer(move |peer| peer.say(&Up::Call(call))).await;
+    let heard = callee.peer(|peer| peer.hear()).await;
+    assert!(heard.starts_with("event 0 Some(\"E\") 0 Entrypoint get()"), "{heard}");
+    caller.peer(|peer| peer.say(&invoke(2, (0, Some(1)), "more"))).await;
+    let heard = callee.peer(|peer| {
+        let more = peer.hear();
+        peer.say(&Up::NotTaken { event: 0 });
+        [more, peer.hear()]
+    });
+    let [more, again] = heard.await;
+    assert_eq!(more, "invoke 0 1 Result(0) more()");
+    let first = heard_of(&again).unwrap_or_else(|| panic!("{again}"));
+    assert!(again.contains("get()") && again.matches(" + ").count() == 2, "{again}");
+    let heard = caller.peer(|peer| {
+        let late = peer.hear();
+        // As the isolate made it there, it is made of the result from now on.
+        peer.say(&invoke(3, (0, Some(1)), "most"));
+        [late, peer.hear()]
+    });
+    assert_eq!(heard.await, ["result 2 Late None", "result 3 Late None"]);
+    callee.peer(move |peer| peer.say(&returned(first, 0, vec![]))).await;
+    let heard = caller.peer(|peer| peer.hear()).await;
+    assert_eq!(heard, "result 1 Returned Inline([118, 97, 108, 117, 101])");
+}
+
+/// The number of an event that was heard.
+fn heard_of(heard: &str) -> Option<u32> {
+    heard.strip_prefix("event ")?.split(' ').next()?.parse().ok()
+}
+
+/// Nobody takes it: that comes to an end.
+#[tokio::test]
+async fn a_call_that_nobody_takes_is_refused_after_a_while() {
+    let (mut caller, mut callee) = both().await;
+    caller.peer(|peer| peer.say(&invoke(1, (SERVICE, None), "get"))).await;
+    callee
+        .peer(|peer| {
+            for _ in 0..9 {
+                let heard = peer.hear();
+                let event = heard_of(&heard).unwrap_or_else(|| panic!("{heard}"));
+                peer.say(&Up::NotTaken { event });
+            }
+        })
+        .await;
+    let heard = caller.peer(|peer| peer.hear()).await;
+    assert!(heard.contains("There is no capacity"), "{heard}");
+}
+
 #[tokio::test]
 async fn what_was_handed_over_is_called_and_its_maker_told_when_nobody_holds_it() {
     let (mut caller, mut callee) = both().await;

@@ -6,6 +6,7 @@
 //! one go. Everything that arrives is untrusted: a frame that an honest isolate would not send
 //! ends the line.
 
+mod again;
 mod body;
 mod call;
 #[cfg(test)]
