@@ -19,7 +19,7 @@ use crate::rpc::Provide;
 
 /// Loaded workers of one tenant that somebody can still call.
 pub(crate) const LOADED_COUNT_MAX: usize = 10_000;
-/// Bytes of the code of those, what is the same counted once.
+/// Bytes of the code of those, what is the same counted once, and of what each is given.
 pub(crate) const LOADED_BYTES_MAX: u64 = 256 << 20;
 /// Bodies of code of one tenant that are read at once, of those that do not come in one piece.
 const READING_COUNT_MAX: usize = 4;
