@@ -212,7 +212,7 @@ const BYTES: &[&[u8]] = &[
     b"\x01\x12\x00\x00\x00[0,[[\"stub\",0]]]  \xff\x0f\\\x00",
     b"\x01\xff\xff\xff\x7f[0,[]]",
     b"{\"metadata\":null,\"length\":3}",
-    b"a\0b\0content-length\05\0",
+    b"a\0b\0content-length\x005\0",
     b"\xff\xfe\x00",
 ];
 

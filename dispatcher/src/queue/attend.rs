@@ -187,7 +187,7 @@ impl Visit<'_> {
         }
         let mut checks = vec![inner.due.there(tenant, &self.due)];
         if let Some(counted) = counted {
-            checks.extend(inner.table.still_counts(self.of, &counted));
+            checks.push(inner.table.unmoved(self.of, &counted));
         }
         match inner.parts.engine.commit(Batch { checks, writes }).await? {
             Committed::Done { .. } => Ok(true),

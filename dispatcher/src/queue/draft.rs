@@ -2,7 +2,7 @@
 //! afterwards.
 
 use bindery_storage::engine::{Batch, Check, Committed, Write};
-use bindery_storage::tables::{Due, Kind, Stored};
+use bindery_storage::tables::{Due, Kind};
 use bindery_wire::TenantId;
 
 use super::error::Result;
@@ -61,8 +61,7 @@ impl Inner {
         match self.live.entry(of) {
             // Whoever attends it looks by itself, and does not leave while this number changes.
             Some(entry) => {
-                let one = Stored { bytes: 0, rows: 1 };
-                draft.write(self.table.count(of, one, one));
+                draft.write([self.table.change(of)]);
                 let place = draft.batch.checks.len();
                 draft.check(self.due.there(of.0, &entry));
                 draft.entries.push((place, of.0, of.1.into(), entry));

@@ -31,7 +31,9 @@ use crate::key::{Key, Space};
 
 const TABLE: &str = "queues";
 
-/// Counters of a queue, in the order of their keys.
+/// The counter of changes that somebody who attends the queue is to see.
+const CHANGES: &str = "changes";
+/// Counters of messages, in the order of their keys.
 const FIGURES: [&str; 4] = ["bytes-came", "bytes-went", "rows-came", "rows-went"];
 
 /// Which queue: whose, and its name.
@@ -53,6 +55,8 @@ pub struct Counted {
     pub came: Stored,
     /// What went.
     pub went: Stored,
+    /// How often something changed while somebody attended it.
+    pub changes: u64,
 }
 
 impl Counted {
@@ -122,6 +126,7 @@ impl QueueTable {
                 "bytes-went" => counted.went.bytes = amount,
                 "rows-came" => counted.came.rows = amount,
                 "rows-went" => counted.went.rows = amount,
+                CHANGES => counted.changes = amount,
                 _ => return Err(Error::Malformed(TABLE)),
             }
         }
@@ -137,6 +142,17 @@ impl QueueTable {
             Write::Add { key, amount }
         };
         some.map(add).collect()
+    }
+
+    /// Counts a change on which no entry of its own follows.
+    pub fn change(&self, of: Of<'_>) -> Write {
+        Write::Add { key: in_queue(Space::QueueCount, of).ending(CHANGES), amount: 1 }
+    }
+
+    /// Holds while no change was counted.
+    pub fn unmoved(&self, of: Of<'_>, counted: &Counted) -> Check {
+        let value = (counted.changes > 0).then(|| counted.changes.to_be_bytes().into());
+        Check { key: in_queue(Space::QueueCount, of).ending(CHANGES), value }
     }
 
     /// Holds while no message has come to the queue or gone from it.
