@@ -14,6 +14,8 @@ const ISOLATE_BYTES_MAX: u64 = 64 << 20;
 const FULL: u64 = 15;
 /// Idle isolates go before that is reached, at this share.
 const MARK: u64 = 14;
+/// Above so many sixteenths, estimates are not good enough for a start.
+const TIGHT: u64 = 12;
 
 /// What all cordons hold and may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,12 @@ impl Account {
     /// Starts that are under way.
     pub fn under_way_count(&self) -> usize {
         self.under_way_count
+    }
+
+    /// Whether so little is left that a start is to be decided on what is held at that moment: what
+    /// an ended isolate has given back is an estimate until then.
+    pub fn is_tight(&self) -> bool {
+        self.held() > self.share(TIGHT)
     }
 
     /// How many isolates have to go for `bytes` more to fit.

@@ -76,13 +76,13 @@ pub(super) struct Made {
     pub(super) soon: Arc<Soon>,
 }
 
-/// Bytes of a call that has not begun, until it is dropped.
+/// Bytes of a call that waits to begin, or may have to be made anew, until it is dropped.
 pub(super) struct Soon {
     of: Arc<AtomicUsize>,
     bytes: usize,
 }
 
-/// Bytes of calls of one isolate that have not begun: as many as one event's have that are all in their
+/// Bytes of such calls of one isolate: as many as one event's have that are all in their
 /// frames, with names of a usual length.
 pub(super) const SOON_BYTES_MAX: usize =
     rpc::CALL_COUNT_MAX * (frame::BODY_INLINE_BYTES_MAX + 1_024);
@@ -111,7 +111,7 @@ impl Soon {
     pub(super) fn refused() -> Refused {
         let mib = SOON_BYTES_MAX >> 20;
         Refused::failed(format!(
-            "The arguments of calls that have not begun are more than {mib} MiB: wait for some of \
+            "The arguments of calls that have not ended are more than {mib} MiB: wait for some of \
              them."
         ))
     }

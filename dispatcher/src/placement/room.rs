@@ -67,7 +67,12 @@ impl Placement {
     }
 
     fn reserve(&self, code: &Code, kind: Kind) -> Option<Reservation> {
+        let tight = self.live().memory.is_tight();
+        let measured = tight.then(|| self.cordons().measure());
         let mut live = self.live();
+        if let Some(measured) = measured {
+            live.memory.measured(measured);
+        }
         let bytes = live.memory.estimate(code.limits.memory_bytes_max);
         let count_over = self.count_over(&live);
         let memory_over = live.memory.too_many_for(bytes);
