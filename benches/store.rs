@@ -1,6 +1,6 @@
 //! The store by itself: durable commits per second and their latency at 1, 16 and 256 writers,
 //! against the time that this machine's own flushes take in the same run; bytes that reach the
-//! device; latency while a fold runs; and how long a store takes to open after a kill.
+//! device; latency while a fold runs; and how long a store takes to open after a kill, and a server over one to be ready.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,6 +13,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use support::Result;
+use support::bindery::Data;
 use support::flush::flushes;
 use support::histogram::Histogram;
 use support::options::Options;
@@ -176,6 +177,15 @@ fn reopen(report: &mut Report, options: &Options) -> Result<()> {
         report.floor(&floor, took, Bound::AtMost(1_000.0), None);
     }
     report.table("opening", &["store", "ms", "rows", "replayed"], table);
+    let data = Data::beside()?;
+    let rows = options.pick(1_000_000, 50_000);
+    kill_one_that_filled(&data.store(), rows, VALUE_BYTES)?;
+    let since = Instant::now();
+    let server = data.serve()?;
+    let ready = since.elapsed().as_secs_f64() * 1e3;
+    drop(server);
+    let name = "ms until a server is ready after kill -9, 1e6 rows";
+    report.floor(name, ready, Bound::AtMost(1_000.0), None);
     Ok(())
 }
 

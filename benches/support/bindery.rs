@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -48,9 +48,14 @@ impl Data {
         Ok(Self(tempfile::tempdir_in(".")?))
     }
 
+    /// Where the store of a server is.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
     /// Bytes that the files take on the disk.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
-        process::disk_bytes(&self.0.path().join("data"))
+        process::disk_bytes(&self.store())
     }
 
     /// Starts a server on free ports of the loopback.

@@ -17,6 +17,7 @@ pub mod kv;
 pub mod limit;
 pub mod line;
 pub mod loader;
+mod lock;
 pub mod metrics;
 pub mod outbound;
 pub mod placement;

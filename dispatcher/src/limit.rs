@@ -296,7 +296,8 @@ mod tests {
         let mut text = String::from(
             "# Limits\n\nWhat applies where nobody sets another value; `bindery capabilities` prints \
              the same. Where a limit can be\nset on several levels, the lowest applies. An error \
-             that a limit causes names the limit, its value and what to do.\n\n\
+             that a limit causes gives its value; where\nworkers elsewhere know a text for it by \
+             heart, it is that one, and else it names the limit and says what to do.\n\n\
              | limit | default | set by | bounds | at the limit |\n|---|---|---|---|---|\n",
         );
         for limit in all() {

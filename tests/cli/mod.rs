@@ -7,6 +7,7 @@ mod examples;
 mod fake;
 mod help;
 mod init;
+mod machine;
 mod program;
 mod script;
 mod tail;

@@ -51,6 +51,22 @@ async fn a_scheduled_handler_is_given_the_time_and_the_expression() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_without_a_client_ends_with_its_wall_time_and_the_isolate_goes_on() {
+    let host = Host::new().start().await;
+    let source = "export default {
+        async scheduled() { console.log('begun'); await scheduler.wait(600_000) },
+        fetch() { return new Response('served') } };";
+    host.deploy("demo", &Worker::new(source).limits(json!({ "wall_ms": 300 }))).await;
+    let ended = run(&host, "demo", json!({ "type": "scheduled" })).await;
+    assert_eq!(ended["outcome"], "exceededWallTime", "{ended}");
+    let records = host.logs_until("demo", |record| record["kind"] == "outcome").await;
+    let outcome = records.iter().find(|record| record["kind"] == "outcome").expect("an outcome");
+    assert_eq!(outcome["outcome"], "exceededWallTime", "{outcome}");
+    assert_eq!(host.get("demo", "/").await.expect_status(200).text(), "served");
+    host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scheduled_handler_that_fails_says_whether_it_is_tried_again() {
     let host = Host::new().start().await;
     let source = "export default { scheduled(controller) { \

@@ -105,7 +105,7 @@ impl From<registry::Error> for Problem {
             Error::NotFound(_) => Self::new(Code::NotFound, message),
             Error::Suspended => Self::new(Code::Forbidden, message),
             Error::Conflict(_) => Self::new(Code::Conflict, message),
-            Error::Quota { .. } => Self::new(Code::Quota, message),
+            Error::Quota(_) | Error::OverQuota(_) => Self::new(Code::Quota, message),
             Error::Invalid(faults) => Self::invalid(faults),
             Error::Start(failure) => not_started(&failure),
             Error::Stopped => Self::new(Code::Overloaded, message).retry_after(1),

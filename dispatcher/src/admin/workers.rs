@@ -10,6 +10,7 @@ use super::answer::{Answer, done, json as answer};
 use super::fields::{self, Faults, Fields};
 use super::tenants::Page;
 use crate::problem::{Code, Problem};
+use crate::registry::Delete;
 
 pub(super) async fn list(
     State(admin): State<Admin>,
@@ -38,9 +39,9 @@ pub(super) async fn delete(
     Path((tenant, name)): Path<(String, String)>,
     uri: Uri,
 ) -> Answer {
-    // Nothing refers to a worker yet, so there is nothing that `force` overrides.
-    flag(fields::query(&uri, &["force"])?.remove("force"), "query.force")?;
-    admin.parts.registry.delete_worker(&tenant, &name).await?;
+    let force = flag(fields::query(&uri, &["force"])?.remove("force"), "query.force")?;
+    let how = if force.unwrap_or(false) { Delete::Anyway } else { Delete::Unreferenced };
+    admin.parts.registry.delete_worker(&tenant, &name, how).await?;
     done()
 }
 

@@ -1,67 +1,12 @@
 //! Who waits for whom: writers of one key for each other, and a tenant for itself.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 
 use bindery_storage::tables::KvPlace;
 use bindery_wire::TenantId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::RECEIVED_COUNT_MAX;
-
-/// Semaphores by what they are of, each for as long as somebody waits or holds.
-#[derive(Debug)]
-struct Table<K>(Mutex<HashMap<K, Weak<Semaphore>>>);
-
-impl<K> Default for Table<K> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash + Clone> Table<K> {
-    /// Waits until fewer than `count` others hold what this one takes. Cancel-safe.
-    async fn enter(self: &Arc<Self>, key: K, count: usize) -> Held<K> {
-        let semaphore = {
-            let mut table = self.table();
-            let known = table.get(&key).and_then(Weak::upgrade);
-            known.unwrap_or_else(|| {
-                let semaphore = Arc::new(Semaphore::new(count));
-                table.insert(key.clone(), Arc::downgrade(&semaphore));
-                semaphore
-            })
-        };
-        let mut held = Held { table: self.clone(), key, permit: None, semaphore: None };
-        held.semaphore = Some(semaphore.clone());
-        // It is never closed.
-        held.permit = semaphore.acquire_owned().await.ok();
-        held
-    }
-
-    fn table(&self) -> MutexGuard<'_, HashMap<K, Weak<Semaphore>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Something that is held until it is dropped.
-#[derive(Debug)]
-pub(super) struct Held<K: Eq + Hash + Clone> {
-    table: Arc<Table<K>>,
-    key: K,
-    permit: Option<OwnedSemaphorePermit>,
-    semaphore: Option<Arc<Semaphore>>,
-}
-
-impl<K: Eq + Hash + Clone> Drop for Held<K> {
-    fn drop(&mut self) {
-        let mut table = self.table.table();
-        drop((self.permit.take(), self.semaphore.take()));
-        if table.get(&self.key).is_some_and(|semaphore| semaphore.strong_count() == 0) {
-            table.remove(&self.key);
-        }
-    }
-}
+use crate::lock::{Held, Table};
 
 /// The key that a lock is of.
 type Name = (TenantId, String, String);
@@ -109,7 +54,7 @@ mod tests {
         drop(held);
         let next = waits.await;
         drop(next);
-        assert!(locks.0.table().is_empty());
+        assert!(locks.0.is_empty());
     }
 
     #[tokio::test]
@@ -124,6 +69,6 @@ mod tests {
         held.pop();
         assert!(shares.enter(TenantId(1)).now_or_never().is_some());
         drop(held);
-        assert!(shares.0.table().is_empty());
+        assert!(shares.0.is_empty());
     }
 }

@@ -31,7 +31,7 @@ use bindery_logic::kv::{self, VALUE_BYTES_MAX};
 use bindery_storage::blob::Blobs;
 use bindery_storage::engine::{Engine, Write};
 use bindery_storage::tables::{
-    Account, Due, DueTable, Kind, KvPlace, KvRow, KvTable, Stored, Tenants,
+    Account, Due, DueTable, Kind, KvPlace, KvRow, KvTable, Quotas, Stored, Tenants,
 };
 use bindery_storage::value::{VALUE_FILE_BYTES_MAX, Values};
 use bindery_wire::TenantId;
@@ -51,6 +51,14 @@ pub const RECEIVED_COUNT_MAX: usize = 32;
 pub const STORED_BYTES_MAX: u64 = 10 << 30;
 /// Things that a tenant keeps, where its quotas say nothing.
 pub const STORED_ROWS_MAX: u64 = 100_000_000;
+
+/// What a tenant may keep of everything together.
+pub(crate) fn stored_max(quotas: &Quotas) -> Stored {
+    Stored {
+        bytes: quotas.stored_bytes.unwrap_or(STORED_BYTES_MAX),
+        rows: quotas.stored_rows.unwrap_or(STORED_ROWS_MAX),
+    }
+}
 
 /// What is counted for keys.
 const ACCOUNT: &str = "kv";

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use chacha20poly1305::aead::OsRng;
 use chacha20poly1305::aead::rand_core::RngCore;
 
+use super::stored_max;
 use super::upload::Received;
 use super::{ACCOUNT, Error, Inner, Kv, Namespace, REMAINS_FOR, Result};
-use super::{STORED_BYTES_MAX, STORED_ROWS_MAX};
 use crate::line::RequestBody;
 
 /// How often a write is tried again whose key or tenant was changed meanwhile. Writers of one key
@@ -192,12 +192,8 @@ impl Inner {
             bytes: plan.came.bytes.saturating_sub(plan.went.bytes),
             rows: plan.came.rows.saturating_sub(plan.went.rows),
         };
-        let max = Stored {
-            bytes: tenant.quotas.stored_bytes.unwrap_or(STORED_BYTES_MAX),
-            rows: tenant.quotas.stored_rows.unwrap_or(STORED_ROWS_MAX),
-        };
         let stored = self.account.stored(id, None).await?;
-        Ok(stored.admit(more, max)?)
+        Ok(stored.admit(more, stored_max(&tenant.quotas))?)
     }
 
     pub(super) async fn commit(&self, tenant: TenantId, plan: Plan) -> Result<Committed> {

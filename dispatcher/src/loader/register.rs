@@ -160,6 +160,7 @@ fn refused(error: registry::Error, name: &str) -> Refused {
             Refused::failed(format!("There is no registered worker `{name}`."))
         }
         registry::Error::Quota(told) => Refused::failed(format!("No more is kept. ({told})")),
+        registry::Error::OverQuota(over) => Refused::failed(over.to_string()),
         registry::Error::Suspended => Refused::failed("The tenant is suspended."),
         registry::Error::Conflict(message) => Refused::failed(message),
         error => {

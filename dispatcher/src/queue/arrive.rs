@@ -1,13 +1,13 @@
 //! Messages come to a queue: sent, dead from another one, or sent back to where they came from.
 
-use bindery_storage::tables::{Backlog, Body, MessageId, OverQuota, Queue, Stored};
+use bindery_storage::tables::{Backlog, Body, MessageId, Queue, Stored};
 use bindery_wire::TenantId;
 
 use super::draft::{Draft, Drafted};
 use super::error::Result;
 use super::plan::Plan;
 use super::{Error, Inner, Of, QUEUE_COUNT_MAX, Queues, TRY_COUNT_MAX};
-use crate::kv::{STORED_BYTES_MAX, STORED_ROWS_MAX};
+use crate::kv::stored_max;
 
 /// The kinds under which messages and queues are accounted.
 const MESSAGES: &str = "queue";
@@ -175,12 +175,8 @@ impl Inner {
     /// Refuses what would pass the tenant's quota.
     async fn admit(&self, tenant: TenantId, more: Stored) -> Result<()> {
         let quotas = self.tenants.get(tenant).await?.ok_or(Error::NoTenant)?.quotas;
-        let max = Stored {
-            bytes: quotas.stored_bytes.unwrap_or(STORED_BYTES_MAX),
-            rows: quotas.stored_rows.unwrap_or(STORED_ROWS_MAX),
-        };
         let stored = self.account.stored(tenant, None).await?;
-        stored.admit(more, max).map_err(|over: OverQuota| Error::OverQuota(over))
+        Ok(stored.admit(more, stored_max(&quotas))?)
     }
 
     pub(super) async fn metrics(&self, of: Of<'_>) -> Result<Metrics> {

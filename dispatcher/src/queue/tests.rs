@@ -466,7 +466,11 @@ async fn a_queue_is_one_workers_and_goes_with_what_it_declares() {
     assert_eq!((worker("jobs").await, worker("mail").await), (None, Some("main".into())));
     fixture.registry.upload("a", "other", other).await.expect("it is free now");
     assert_eq!(worker("jobs").await.as_deref(), Some("other"));
-    fixture.registry.delete_worker("a", "other").await.expect("deleted");
+    fixture
+        .registry
+        .delete_worker("a", "other", crate::registry::Delete::Unreferenced)
+        .await
+        .expect("deleted");
     assert_eq!(worker("jobs").await, None);
     let version = table.get((a, "mail")).await.expect("read").and_then(|row| row.consumer);
     assert_ne!(version.expect("a consumer").recipe.version, VersionId([0; 32]));

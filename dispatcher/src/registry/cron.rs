@@ -278,7 +278,10 @@ mod tests {
         }
         f.registry.deploy("acme", "main", &first.hex()).await.expect("rolled back");
         assert_eq!(shown(&f).await, both);
-        f.registry.delete_worker("acme", "main").await.expect("deleted");
+        f.registry
+            .delete_worker("acme", "main", crate::registry::Delete::Unreferenced)
+            .await
+            .expect("deleted");
         assert_eq!(due(&f).await, []);
         assert!(f.registry.list_crons("acme", "main").await.is_err());
     }

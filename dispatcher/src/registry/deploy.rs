@@ -67,6 +67,15 @@ fn shown(name: String, worker: &Worker) -> WorkerShown {
     WorkerShown { name, version: deployed, created_ms, deployments: None, routes: None }
 }
 
+/// When a worker is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delete {
+    /// Only if no other worker refers to it.
+    Unreferenced,
+    /// In any case.
+    Anyway,
+}
+
 impl Registry {
     /// Workers of a tenant whose names follow `after`, in the order of their names.
     pub async fn list_workers(
@@ -161,12 +170,15 @@ impl Registry {
         .await
     }
 
-    /// Deletes a worker with its versions and secrets.
-    pub async fn delete_worker(&self, tenant: &str, name: &str) -> Result<()> {
+    /// Deletes a worker with its versions and secrets, and what it registered.
+    pub async fn delete_worker(&self, tenant: &str, name: &str, how: Delete) -> Result<()> {
         let (inner, tenant, name) = (self.0.clone(), tenant.to_owned(), name.to_owned());
         self.whole(async move {
             let edit = Edit::begin(&inner, &tenant).await?;
             inner.worker(edit.id, &name).await?;
+            if how == Delete::Unreferenced {
+                inner.expect_unreferenced(edit.id, &name).await?;
+            }
             let mut edit = inner.unregister_all(edit, &name).await?;
             let worker = inner.worker(edit.id, &name).await?;
             if let Some(version) = worker.deployed {

@@ -1,36 +1,23 @@
 //! One change of one tenant: read, decide, commit.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use bindery_storage::engine::{Batch, Check, Committed, Write};
 use bindery_storage::tables::Tenant;
 use bindery_wire::TenantId;
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Error, Inner, Result};
 use crate::audit::Cause;
+use crate::lock::{Held, Table};
 
-/// Few enough to be small, enough that tenants hardly wait for each other.
-const LOCK_COUNT: usize = 1024;
-
-/// Lets one change of a tenant in at a time. That is for speed alone: what two servers over one
-/// store would do to each other, the checks of the commits refuse.
-pub(super) struct Locks {
-    locks: Vec<Mutex<()>>,
-    hasher: RandomState,
-}
-
-impl Default for Locks {
-    fn default() -> Self {
-        let locks = (0..LOCK_COUNT).map(|_| Mutex::new(())).collect();
-        Self { locks, hasher: RandomState::new() }
-    }
-}
+/// Lets one change of a tenant in at a time; a long one keeps nobody else waiting. That is for speed
+/// alone: what two servers over one store would do to each other, the checks of the commits refuse.
+#[derive(Default)]
+pub(super) struct Locks(Arc<Table<Box<str>>>);
 
 impl Locks {
-    pub(super) async fn lock(&self, tenant: &str) -> MutexGuard<'_, ()> {
-        self.locks[self.hasher.hash_one(tenant) as usize % self.locks.len()].lock().await
+    pub(super) async fn lock(&self, tenant: &str) -> Held<Box<str>> {
+        self.0.enter(tenant.into(), 1).await
     }
 }
 
@@ -56,7 +43,7 @@ pub(super) struct Edit<'a> {
     checks: Vec<Check>,
     writes: Vec<Write>,
     reroutes: bool,
-    _lock: MutexGuard<'a, ()>,
+    _lock: Held<Box<str>>,
 }
 
 impl<'a> Edit<'a> {

@@ -27,6 +27,9 @@ pub enum Error {
     /// The tenant has as many as it may.
     #[error("the tenant has as many as it may; {0}")]
     Quota(Told),
+    /// The tenant keeps as much as it may.
+    #[error(transparent)]
+    OverQuota(#[from] tables::OverQuota),
     /// What was sent is wrong.
     #[error("{} problems", .0.len())]
     Invalid(Vec<Fault>),

@@ -17,6 +17,7 @@ mod error;
 mod hook;
 mod load;
 mod operator;
+mod refer;
 mod register;
 mod route;
 mod secret;
@@ -28,7 +29,7 @@ mod upload;
 mod vault;
 
 pub use cron::{CronDue, CronRun, CronShown};
-pub use deploy::{DeploymentShown, VersionShown, WorkerShown};
+pub use deploy::{Delete, DeploymentShown, VersionShown, WorkerShown};
 pub use error::{Error, Result};
 pub use hook::{Changed, StartFailure, Started, Starter};
 pub use operator::Operator;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bindery_storage::tables::{Version, Worker};
+use bindery_storage::tables::{Stored, Version, Worker};
 use bindery_wire::given::Given;
 use bindery_wire::{ContentHash, Manifest, TenantId, VersionId};
 use bytes::Bytes;
@@ -14,8 +14,11 @@ use bytes::Bytes;
 use super::edit::{Edit, Stale};
 use super::{Error, Inner, REGISTERED_COUNT_MAX, Registry, Result};
 use crate::code::Code;
+use crate::kv::stored_max;
 use crate::rpc::{Contents, Service, Value};
 
+/// The kind under which their modules are accounted: tenants' code decides how many there are.
+const REGISTERED: &str = "registered";
 /// Registered workers that one change forgets.
 const TOGETHER_COUNT: usize = 100;
 /// Rows that start code beyond which a change forgets no further worker: it stays a small one.
@@ -81,6 +84,12 @@ impl Registry {
     }
 }
 
+/// What a version takes of what a tenant may keep: its modules and what it was given.
+fn weight(manifest: &Manifest) -> Stored {
+    let modules: u64 = manifest.modules.values().map(|module| module.bytes).sum();
+    Stored { bytes: modules.saturating_add(manifest.to_bytes().len() as u64), rows: 1 }
+}
+
 /// The name of a registered worker among all of the tenant's.
 pub fn registered_name(parent: &str, name: &str) -> String {
     format!("{parent}/{name}")
@@ -97,6 +106,8 @@ impl Inner {
         let version = manifest.id();
         let now_ms = self.parts.clock.now().0;
         let before = self.workers.get(edit.id, name).await?;
+        let deployed = before.as_ref().and_then(|worker| worker.deployed);
+        let went = self.accounted(edit.id, name, deployed).await?;
         if let Some(Worker { deployed: Some(deployed), .. }) = &before {
             if *deployed == version {
                 return Ok(version);
@@ -115,6 +126,14 @@ impl Inner {
             deployments: 0,
             generation,
         });
+        let came = weight(&manifest);
+        let more = Stored {
+            bytes: came.bytes.saturating_sub(went.bytes),
+            rows: came.rows.saturating_sub(went.rows),
+        };
+        let stored = self.account.stored(edit.id, None).await?;
+        stored.admit(more, stored_max(&edit.tenant.quotas))?;
+        edit.write(self.account.change(edit.id, REGISTERED, came, went));
         self.put_contents(edit, &contents).await?;
         self.cron_into(edit, name, Some((version, &manifest.crons))).await?;
         let consumers = (version, &manifest.queue_consumers[..]);
@@ -131,9 +150,23 @@ impl Inner {
         Ok(version)
     }
 
+    /// What is accounted of a registered worker.
+    async fn accounted(
+        &self,
+        id: TenantId,
+        name: &str,
+        deployed: Option<VersionId>,
+    ) -> Result<Stored> {
+        let Some(deployed) = deployed else { return Ok(Stored::default()) };
+        let manifest = self.manifest(id, name, deployed).await?;
+        Ok(manifest.as_ref().map(weight).unwrap_or_default())
+    }
+
     /// Adds to a change that a registered worker goes; how many rows that start it go with it.
     async fn unregister_into(&self, edit: &mut Edit<'_>, name: &str) -> Result<usize> {
         let deployed = self.workers.get(edit.id, name).await?.and_then(|worker| worker.deployed);
+        let went = self.accounted(edit.id, name, deployed).await?;
+        edit.write(self.account.change(edit.id, REGISTERED, Stored::default(), went));
         edit.tenant.registered = edit.tenant.registered.saturating_sub(1);
         edit.write(self.workers.delete(edit.id, name));
         edit.write([self.versions.delete_all(edit.id, name)]);

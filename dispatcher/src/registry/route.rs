@@ -245,7 +245,10 @@ mod tests {
         f.upload(("acme", "site"), upload("3")).await;
         assert_eq!(at("/"), "NoRoute");
         f.registry.deploy("acme", "site", &first.hex()).await.expect("rolled back");
-        f.registry.delete_worker("acme", "site").await.expect("deleted");
+        f.registry
+            .delete_worker("acme", "site", crate::registry::Delete::Unreferenced)
+            .await
+            .expect("deleted");
         assert_eq!(at("/"), "NoRoute");
         f.registry.delete_domain("acme", "a.example").await.expect("taken back");
         assert_eq!(at("/"), "NotGranted");

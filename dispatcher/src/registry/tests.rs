@@ -263,6 +263,55 @@ async fn every_secret_of_a_worker_is_visible_and_a_change_raises_the_generation(
     assert!(matches!(refused, Err(Error::Invalid(_))));
 }
 
+/// Tenants' code once kept as much as it liked by registering workers.
+#[tokio::test]
+async fn what_is_registered_counts_against_what_the_tenant_may_keep() {
+    let f = Fixture::new().await;
+    f.upload(("acme", "main"), upload("1")).await;
+    let quotas = Quotas { stored_bytes: Some(5_000), ..Quotas::default() };
+    f.registry.put_tenant("acme", Settings { quotas, ..Settings::default() }).await.expect("set");
+    let parent = f.registry.code("acme", "main", None).await.expect("code");
+    let register = async |name: &str, source: &str| {
+        let Upload { manifest, modules, .. } = upload(source);
+        let contents = modules.into_iter().map(|(_, bytes)| bytes).collect();
+        let registration = Registration { manifest, contents, entrypoints: Default::default() };
+        f.registry.register(&parent, name, registration).await
+    };
+    let long = |fill: &str| fill.repeat(3_000);
+    register("one", &long("1")).await.expect("there is room");
+    assert!(matches!(register("two", &long("2")).await, Err(Error::OverQuota(_))));
+    register("one", &long("3")).await.expect("in the place of what it was");
+    assert!(f.registry.unregister(&parent, "one").await.expect("forgotten"));
+    register("two", &long("2")).await.expect("there is room again");
+    f.registry.delete_worker("acme", "main", Delete::Unreferenced).await.expect("deleted");
+    let account = tables::Account::new(f.engine.clone());
+    let left = account.stored(parent.tenant, None).await.expect("read");
+    assert_eq!(left, tables::Stored::default());
+}
+
+#[tokio::test]
+async fn a_worker_that_others_refer_to_is_deleted_only_by_force() {
+    use bindery_wire::manifest::{Binding, Outbound};
+
+    let f = Fixture::new().await;
+    f.upload(("acme", "api"), upload("1")).await;
+    let mut site = upload("2");
+    let (service, entrypoint, props) = ("api".to_owned(), None, None);
+    let binding = Binding::Service { service: service.clone(), entrypoint, props };
+    site.manifest.bindings.insert("API".into(), binding);
+    f.upload(("acme", "site"), site).await;
+    let mut shop = upload("3");
+    shop.manifest.outbound = Outbound::Service { service, entrypoint: None };
+    f.upload(("acme", "shop"), shop).await;
+    let refused = f.registry.delete_worker("acme", "api", Delete::Unreferenced).await;
+    let Err(Error::Conflict(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.starts_with("the worker `shop`, the worker `site` refer to the worker `api`"));
+    f.upload(("acme", "site"), upload("4")).await;
+    f.registry.delete_worker("acme", "site", Delete::Unreferenced).await.expect("nobody does");
+    f.registry.delete_worker("acme", "api", Delete::Anyway).await.expect("deleted");
+    f.registry.delete_worker("acme", "shop", Delete::Unreferenced).await.expect("deleted");
+}
+
 #[tokio::test]
 async fn a_worker_made_anew_never_has_a_generation_again() {
     let f = Fixture::new().await;
@@ -270,7 +319,7 @@ async fn a_worker_made_anew_never_has_a_generation_again() {
     f.upload(place, with_secret(upload("1"), "KEY", "one")).await;
     f.registry.put_secret(place, "KEY", "two".into()).await.expect("set");
     let before = f.registry.code("acme", "main", None).await.expect("code").generation;
-    f.registry.delete_worker("acme", "main").await.expect("deleted");
+    f.registry.delete_worker("acme", "main", Delete::Unreferenced).await.expect("deleted");
     f.upload(place, with_secret(upload("1"), "KEY", "three")).await;
     assert!(f.registry.code("acme", "main", None).await.expect("code").generation > before);
 }
@@ -328,10 +377,10 @@ async fn contents_go_with_the_last_version_that_names_them() {
     f.upload(("acme", "b"), upload("own")).await;
     let tenant = f.registry.tenant_id("acme").await.expect("there");
     assert_eq!(f.contents(tenant).await, 2);
-    f.registry.delete_worker("acme", "b").await.expect("deleted");
+    f.registry.delete_worker("acme", "b", Delete::Unreferenced).await.expect("deleted");
     assert_eq!(f.contents(tenant).await, 1);
     f.registry.code("acme", "a", None).await.expect("still there");
-    f.registry.delete_worker("acme", "a").await.expect("deleted");
+    f.registry.delete_worker("acme", "a", Delete::Unreferenced).await.expect("deleted");
     assert_eq!(f.contents(tenant).await, 0);
 }
 
@@ -369,7 +418,7 @@ async fn a_large_manifest_is_kept_apart_from_its_version() {
     let version = f.upload(("acme", "main"), large.clone()).await;
     let code = f.registry.code("acme", "main", None).await.expect("code");
     assert_eq!((code.version, &code.manifest), (version, &large.manifest));
-    f.registry.delete_worker("acme", "main").await.expect("deleted");
+    f.registry.delete_worker("acme", "main", Delete::Unreferenced).await.expect("deleted");
     assert_eq!(f.contents(code.tenant).await, 0);
 }
 
@@ -498,7 +547,7 @@ async fn modules_that_fill_many_batches_come_back_and_only_the_largest_are_files
     let files = f.blobs().list(code.tenant).expect("listed");
     assert_eq!(files, [ContentHash::of(&given["1.bin"])]);
     assert_eq!(f.blobs().tenants().expect("listed"), [code.tenant]);
-    f.registry.delete_worker("large", "main").await.expect("deleted");
+    f.registry.delete_worker("large", "main", Delete::Unreferenced).await.expect("deleted");
     assert_eq!(f.contents(code.tenant).await, 0);
 }
 
