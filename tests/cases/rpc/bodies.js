@@ -85,3 +85,7 @@ export default {
     t.equal(error.message, "AbortSignal serialization is not enabled.");
   },
 };
+
+export const differs = {
+  "more streams than an event may send at once are an error": "workerd has no such bound",
+};

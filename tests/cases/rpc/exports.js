@@ -69,3 +69,7 @@ export default {
     t.equal(env.TEXT, "a text");
   },
 };
+
+export const differs = {
+  "props are bounded, each and together": "workerd has no such bound",
+};
