@@ -2,6 +2,7 @@
 
 mod edit;
 mod examples;
+mod keys;
 mod mistakes;
 mod session;
 mod together;

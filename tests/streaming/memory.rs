@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use futures_util::future::join_all;
+use serde_json::json;
+
 use super::{TENANT, handler};
-use crate::host::{Chunk, Program};
+use crate::host::{Chunk, Program, moment};
 
 const RISE_BYTES_MAX: u64 = 32 << 20;
 const STEP_BYTES: u64 = 32 << 20;
@@ -79,6 +82,18 @@ async fn passes(program: &Program, path: &str, bytes: u64) -> u64 {
     peak
 }
 
+/// The most memory that is seen while something goes on.
+async fn peak_of<T>(program: &Program, what: impl Future<Output = T>) -> (T, u64) {
+    tokio::pin!(what);
+    let mut peak = 0;
+    loop {
+        tokio::select! {
+            done = &mut what => return (done, peak),
+            () = moment() => peak = peak.max(resident(program)),
+        }
+    }
+}
+
 const WORKER: &str = "const path = new URL(request.url).pathname;
     if (path === '/handle') return new Response(request.body);
     if (path === '/transform') return new Response(request.body.pipeThrough(new TransformStream()));
@@ -108,4 +123,37 @@ async fn a_gibibyte_through_a_worker_raises_resident_memory_by_little() {
     for rise in [handle, transform, made] {
         assert!(rise <= RISE_BYTES_MAX, "{rise} bytes: {handle} {transform} {made}");
     }
+}
+
+/// Four values of 24 MiB are three times what memory may rise by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "figures, for who runs it with --nocapture")]
+async fn values_of_keys_pass_in_little_memory_both_ways() {
+    const VALUE_BYTES: usize = 24 << 20;
+    let program = Program::start_with(&["--cordons", "2"]).await;
+    let worker = handler(
+        "const key = new URL(request.url).pathname;
+         if (request.method === 'GET') return new Response(await env.KV.get(key, 'stream'));
+         await env.KV.put(key, request.body);
+         return new Response('kept');",
+    );
+    let kv = json!({ "type": "kv_namespace", "name": "KV", "namespace_id": "large" });
+    program.deploy(TENANT, &worker.binding(kv)).await;
+    let put = async |key: usize| {
+        let value = vec![b'a' + key as u8; VALUE_BYTES];
+        program.post(TENANT, &format!("/{key}"), value).await.expect_status(200);
+    };
+    let get = async |key: usize| {
+        let value = program.get(TENANT, &format!("/{key}")).await.expect_status(200).text();
+        assert_eq!(value.len(), VALUE_BYTES);
+        assert!(value.bytes().all(|byte| byte == b'a' + key as u8));
+    };
+    put(0).await;
+    get(0).await;
+    let before = resident(&program);
+    let (_, puts) = peak_of(&program, join_all((0..4).map(put))).await;
+    let (_, gets) = peak_of(&program, join_all((0..4).map(get))).await;
+    let [puts, gets] = [puts, gets].map(|peak| peak.saturating_sub(before));
+    println!("rise over {before} bytes: puts {puts}, gets {gets}");
+    assert!(puts.max(gets) <= RISE_BYTES_MAX, "puts {puts}, gets {gets}");
 }
