@@ -15,9 +15,10 @@ use support::histogram::median;
 use support::http;
 use support::load::{self, Plan};
 use support::options::Options;
+use support::pair::Pair;
 use support::report::{Bound, Report};
 use support::worker::Worker;
-use support::workerd::{self, Mode, Workerd};
+use support::workerd;
 
 mod support;
 
@@ -68,25 +69,15 @@ fn main() -> Result<()> {
 
     let worker = Worker::kv();
     let data = Data::beside()?;
-    let mut contenders: Vec<(&'static str, SocketAddr)> = Vec::new();
-    let ours = if options.runs(bindery::NAME) {
+    let pair = Pair::start(&options, &worker, || {
         let server = data.serve()?;
         let mut uploader = server.uploader()?;
         for number in 0..TENANT_COUNT {
             uploader.upload(&tenant(EACH * number), &worker)?;
         }
-        contenders.push((bindery::NAME, server.address));
-        Some(server)
-    } else {
-        None
-    };
-    let theirs = if options.runs(workerd::NAME) {
-        let server = Workerd::start(&worker, Mode::Static)?;
-        contenders.push((workerd::NAME, server.address));
-        Some(server)
-    } else {
-        None
-    };
+        Ok(server)
+    })?;
+    let contenders = pair.addresses();
     let mut samples: BTreeMap<_, Vec<Sample>> = BTreeMap::new();
     for _ in 0..round_count {
         for (at, case) in CASES.iter().enumerate() {
@@ -96,7 +87,7 @@ fn main() -> Result<()> {
             }
         }
     }
-    drop((ours, theirs));
+    drop(pair);
     fill(&mut report, &samples, flush_us);
     report.print()
 }

@@ -15,9 +15,10 @@ use support::http::{self, Body};
 use support::load::{self, Plan};
 use support::options::Options;
 use support::origin::Origin;
+use support::pair::Pair;
 use support::report::{Bound, Report};
 use support::worker::Worker;
-use support::workerd::{self, Mode, Workerd};
+use support::workerd;
 
 mod support;
 
@@ -54,21 +55,12 @@ fn main() -> Result<()> {
     let origin = Origin::start()?;
     let worker = Worker::proxy(&format!("http://{}", origin.address));
     let data = Data::new()?;
-    let ours = if options.runs(bindery::NAME) {
+    let pair = Pair::start(&options, &worker, || {
         let server = data.serve_with_private_egress()?;
         server.uploader()?.upload("t0", &worker)?;
-        Some(server)
-    } else {
-        None
-    };
-    let theirs = if options.runs(workerd::NAME) {
-        Some(Workerd::start(&worker, Mode::Static)?)
-    } else {
-        None
-    };
-    let mut contenders: Vec<(&'static str, SocketAddr)> = Vec::new();
-    contenders.extend(ours.iter().map(|server| (bindery::NAME, server.address)));
-    contenders.extend(theirs.iter().map(|server| (workerd::NAME, server.address)));
+        Ok(server)
+    })?;
+    let contenders = pair.addresses();
     let mut samples = Samples::new();
     for _ in 0..round_count {
         samples.entry((0, ALONE)).or_default().push(long(origin.address, time)?);

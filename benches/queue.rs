@@ -20,9 +20,10 @@ use support::http::{self, Body};
 use support::load::{self, Plan};
 use support::options::Options;
 use support::origin::Origin;
+use support::pair::Pair;
 use support::report::{Bound, Report};
 use support::worker::Worker;
-use support::workerd::{self, Mode, Workerd};
+use support::workerd;
 
 mod support;
 
@@ -73,12 +74,6 @@ struct Sample {
     failure_count: u64,
 }
 
-/// A contender that serves.
-struct Contender {
-    name: &'static str,
-    address: SocketAddr,
-}
-
 fn main() -> Result<()> {
     let options = Options::read()?;
     let mut report = Report::new("queue", &options)?;
@@ -98,37 +93,27 @@ fn main() -> Result<()> {
     let origin = Origin::start_with(Some(sender))?;
     let worker = Worker::queue(&format!("http://{}", origin.address));
     let data = Data::beside()?;
-    let ours = if options.runs(bindery::NAME) {
+    let pair = Pair::start(&options, &worker, || {
         let server = data.serve_with_private_egress()?;
         server.uploader()?.upload("t0", &worker)?;
-        Some(server)
-    } else {
-        None
-    };
-    let theirs = if options.runs(workerd::NAME) {
-        Some(Workerd::start(&worker, Mode::Static)?)
-    } else {
-        None
-    };
-    let contender = |name, address: &SocketAddr| Contender { name, address: *address };
-    let mut contenders = Vec::new();
-    contenders.extend(ours.iter().map(|server| contender(bindery::NAME, &server.address)));
-    contenders.extend(theirs.iter().map(|server| contender(workerd::NAME, &server.address)));
+        Ok(server)
+    })?;
+    let contenders = pair.addresses();
     let mut samples: BTreeMap<_, Vec<Sample>> = BTreeMap::new();
     let mut arrivals: BTreeMap<_, Histogram> = BTreeMap::new();
     for _ in 0..round_count {
         for (at, case) in CASES.iter().enumerate() {
-            for Contender { name, address } in contenders.iter().filter(|c| case.is_for(c.name)) {
+            for (name, address) in contenders.iter().filter(|(name, _)| case.is_for(name)) {
                 let sample = measure(*address, case, time)?;
                 samples.entry((at, *name)).or_default().push(sample);
             }
         }
-        for Contender { name, address } in &contenders {
+        for (name, address) in &contenders {
             let seen = arrive(*address, told_count / round_count, &told)?;
             arrivals.entry(*name).or_insert_with(Histogram::new).add(&seen);
         }
     }
-    drop((ours, theirs));
+    drop(pair);
     fill(&mut report, &samples);
     fill_arrivals(&mut report, &arrivals);
     report.print()

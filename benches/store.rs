@@ -1,6 +1,7 @@
 //! The store by itself: durable commits per second and their latency at 1, 16 and 256 writers,
 //! against the time that this machine's own flushes take in the same run; bytes that reach the
-//! device; latency while a fold runs; and how long a store takes to open after a kill, and a server over one to be ready.
+//! device; latency while a fold runs; and how long a store takes to open after a kill, and a server
+//! over one to be ready.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -15,6 +15,7 @@ use support::client::Client;
 use support::histogram::median;
 use support::http::Body;
 use support::options::Options;
+use support::pair::Pair;
 use support::process::{self, Running};
 use support::report::{Bound, Report};
 use support::worker::Worker;
@@ -100,21 +101,12 @@ fn rates(
     worker: &Worker,
     (round_count, time): (usize, Duration),
 ) -> Result<Rates> {
-    let ours = if options.runs(bindery::NAME) {
+    let pair = Pair::start(options, worker, || {
         let server = data.serve()?;
         server.uploader()?.upload("t0", worker)?;
-        Some(server)
-    } else {
-        None
-    };
-    let theirs = if options.runs(workerd::NAME) {
-        Some(Workerd::start(worker, Mode::Static)?)
-    } else {
-        None
-    };
-    let mut contenders: Vec<(&'static str, SocketAddr)> = Vec::new();
-    contenders.extend(ours.iter().map(|server| (bindery::NAME, server.address)));
-    contenders.extend(theirs.iter().map(|server| (workerd::NAME, server.address)));
+        Ok(server)
+    })?;
+    let contenders = pair.addresses();
     let mut rates = Rates::new();
     for _ in 0..round_count {
         for (at, case) in CASES.iter().enumerate() {

@@ -10,6 +10,7 @@ pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod options;
 pub(crate) mod origin;
+pub(crate) mod pair;
 pub(crate) mod process;
 pub(crate) mod report;
 pub(crate) mod worker;

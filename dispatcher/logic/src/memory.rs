@@ -198,8 +198,11 @@ mod tests {
     #[test]
     fn idle_ones_go_before_the_ceiling_is_reached() {
         let mut account = Account::new(160 * MIB);
+        account.measured(measured(110 * MIB, 13));
+        assert!(!account.is_tight());
         account.measured(measured(140 * MIB, 13));
         assert_eq!(account.too_many(), 0);
+        assert!(account.is_tight(), "and starts are decided on what is held by then");
         account.measured(measured(146 * MIB, 13));
         assert_eq!(account.too_many(), 1);
     }

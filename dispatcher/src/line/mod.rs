@@ -114,7 +114,7 @@ pub struct Line {
     used_ms: AtomicU64,
     events_ended: AtomicU64,
     load: load::Load,
-    /// Bytes of calls of methods that have not begun.
+    /// Bytes of its calls of methods that wait to begin, or may have to be made anew.
     soon: Arc<AtomicUsize>,
     /// Bytes of the windows of bodies of its calls that are read.
     windows: Arc<AtomicUsize>,

@@ -16,7 +16,7 @@ use super::view::View;
 use crate::engine::{Batch, Committed, Error, Result};
 use crate::plan::{self, Plan};
 
-/// Rows that are gone and not folded yet, which every scan over them steps over one by one.
+/// Rows and ranges that are gone and not folded yet, which every scan over them steps over one by one.
 const GONE_COUNT_MAX: usize = 16 << 10;
 
 /// What the thread owns.

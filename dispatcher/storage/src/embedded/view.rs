@@ -78,17 +78,14 @@ fn merged<'a>(
     rows: &'a Rows,
     range: &'a KeyRange,
 ) -> Result<impl Iterator<Item = Result<Entry>> + 'a> {
-    let (_, end) = range.bounds();
-    let within = move |start: &[u8]| range.end.as_deref().is_none_or(|end| start < end);
     let mut sources = Vec::new();
     let mut above: Vec<&Layer> = Vec::new();
     for layer in layers {
-        let rows = move |start: &'a [u8]| Ok(rows_of(layer, (Bound::Included(start), end)));
-        sources.push(visible((rows, within), &range.start, above.clone())?.peekable());
+        let rows = move |bounds| Ok(rows_of(layer, bounds));
+        sources.push(visible(rows, range, above.clone())?.peekable());
         above.push(layer);
     }
-    let rows = move |start: &'a [u8]| folded(rows, (Bound::Included(start), end));
-    sources.push(visible((rows, within), &range.start, above)?.peekable());
+    sources.push(visible(|bounds| folded(rows, bounds), range, above)?.peekable());
     Ok(iter::from_fn(move || {
         loop {
             match newest_of_first(&mut sources)? {
@@ -120,17 +117,16 @@ fn folded<'a>(rows: &'a Rows, bounds: Bounds<'a>) -> Result<Source<'a>> {
     Ok(Box::new(rows.range(bounds)?.map(move |found| found.map(row))))
 }
 
-/// What a source has from `start` on that no layer above it has erased. An erased range is
-/// stepped over as a whole, however many rows it hides; the last may end outside of what is read.
+/// What a source has of a range that no layer above it has erased. An erased range is stepped over
+/// as a whole, however many rows it hides; the last may end outside of what is read.
 fn visible<'a>(
-    (rows_from, within): (
-        impl Fn(&'a [u8]) -> Result<Source<'a>> + 'a,
-        impl Fn(&[u8]) -> bool + 'a,
-    ),
-    start: &'a [u8],
+    rows_in: impl Fn(Bounds<'a>) -> Result<Source<'a>> + 'a,
+    range: &'a KeyRange,
     above: Vec<&'a Layer>,
 ) -> Result<Source<'a>> {
-    let mut rows = rows_from(start)?;
+    let (_, last) = range.bounds();
+    let within = |key: &Bytes| range.end.as_deref().is_none_or(|end| key < end);
+    let mut rows = rows_in(range.bounds())?;
     Ok(Box::new(iter::from_fn(move || {
         loop {
             let row = match rows.next()? {
@@ -139,7 +135,8 @@ fn visible<'a>(
             };
             let erased = above.iter().find_map(|layer| layer.erased_until(&row.key));
             let Some(end) = erased else { return Some(Ok(row)) };
-            match rows_from(end.filter(|end| within(end))?) {
+            let end = end.filter(|end| within(end))?;
+            match rows_in((Bound::Included(end), last)) {
                 Ok(behind) => rows = behind,
                 Err(error) => return Some(Err(error)),
             }
