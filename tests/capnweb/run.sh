@@ -22,9 +22,10 @@ bindery=$(realpath "${CARGO_TARGET_DIR:-target}/debug/bindery")
 
 work=$(mktemp -d)
 server=
+# Not an interrupt, which a program that a script starts beside itself is set to ignore.
 stop() {
   if [ -n "$server" ]; then
-    kill -INT "$server" 2> /dev/null || true
+    kill -TERM "$server" 2> /dev/null || true
     wait "$server" 2> /dev/null || true
     server=
   fi

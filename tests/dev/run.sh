@@ -22,7 +22,7 @@ work=$(mktemp -d)
 session=
 stop() {
   if [ -n "$session" ]; then
-    kill -INT "$session" 2> /dev/null || true
+    kill -TERM "$session" 2> /dev/null || true
     wait "$session" 2> /dev/null || true
     session=
   fi
