@@ -71,6 +71,7 @@ deno_core::extension!(
         "ext:bindery/rpc/value.js" = "rpc/value.js",
         "ext:bindery/loader/code.js" = "loader/code.js",
         "ext:bindery/loader/loader.js" = "loader/loader.js",
+        "ext:bindery/rpc/method.js" = "rpc/method.js",
         "ext:bindery/rpc/stub.js" = "rpc/stub.js",
         "ext:bindery/rpc/serve.js" = "rpc/serve.js",
         "ext:bindery/rpc/bodies.js" = "rpc/bodies.js",

@@ -242,8 +242,9 @@ fn body(numbers: &mut Numbers) -> Body<'static> {
 
 fn handed(numbers: &mut Numbers) -> Vec<Handed<'static>> {
     const KINDS: &[Kind] = &[Kind::Kv, Kind::Queue, Kind::Service, Kind::Loader, Kind::Stub];
-    let one = |numbers: &mut Numbers| match numbers.below(3) {
+    let one = |numbers: &mut Numbers| match numbers.below(4) {
         0 => Handed::Body(body(numbers)),
+        1 => Handed::Own { slot: number(numbers), export: number(numbers) },
         _ => Handed::Slot { kind: numbers.one_of(KINDS), slot: number(numbers) },
     };
     (0..numbers.below(3)).map(|_| one(numbers)).collect()

@@ -261,9 +261,13 @@ impl Line {
         drop(table);
         let place = Place::new(self, event, invocation);
         match (waiting, too_large) {
-            (Some(waiting), Some(why)) => waiting.refuse(&why),
             (Some(waiting), None) => waiting.answer(came, place),
-            (None, _) => {}
+            (waiting, why) => {
+                place.finish_if(came.is_kept());
+                if let Some((waiting, why)) = waiting.zip(why) {
+                    waiting.refuse(&why);
+                }
+            }
         }
         Ok(())
     }

@@ -204,7 +204,7 @@ impl Place {
         }
     }
 
-    fn finish_if(&self, is_kept: bool) {
+    pub(super) fn finish_if(&self, is_kept: bool) {
         if is_kept {
             self.finish();
         }

@@ -52,6 +52,27 @@ async fn handed(caller: &mut Setup, callee: &mut Setup) {
 }
 
 #[tokio::test]
+async fn what_an_event_has_handed_over_is_its_own_when_it_comes_home() {
+    let (mut caller, mut callee) = both().await;
+    caller
+        .peer(|peer| {
+            let Up::Call(call) = invoke(1, (SERVICE, None), "echo") else { return };
+            peer.say(&Up::Call(Call { attached: vec![EXPORT], ..call }));
+        })
+        .await;
+    let heard = callee.peer(|peer| {
+        let event = peer.hear();
+        let given = Attached::Slot { slot: DYNAMIC_SLOT, rights: Rights::All };
+        peer.say(&returned(0, 0, vec![given]));
+        event
+    });
+    let expected = format!("event 0 Some(\"E\") 0 Entrypoint echo() + stub {DYNAMIC_SLOT}");
+    assert_eq!(heard.await, expected);
+    let heard = caller.peer(|peer| peer.hear()).await;
+    assert!(heard.ends_with(&format!(" + own 5 {DYNAMIC_SLOT}")), "{heard}");
+}
+
+#[tokio::test]
 async fn a_call_begins_an_event_and_what_is_made_of_its_result_waits_for_nothing() {
     let (mut caller, mut callee) = both().await;
     caller

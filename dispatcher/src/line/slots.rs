@@ -165,7 +165,10 @@ impl Table {
                 return Err(too_many());
             };
             slots.push(slot);
-            handed.push(Handed::Slot { kind, slot });
+            handed.push(match self.own_export(capability, owner) {
+                Some(export) => Handed::Own { slot, export },
+                None => Handed::Slot { kind, slot },
+            });
         }
         if let Owner::Event(event) = owner
             && let Some(exchange) = self.events.get_mut(&event)
@@ -173,6 +176,15 @@ impl Table {
             exchange.slots.extend(slots);
         }
         Ok(handed)
+    }
+
+    /// The number under which an event has handed over what is now handed to it.
+    fn own_export(&self, capability: &Capability, owner: Owner) -> Option<u32> {
+        let (What::Export(export), Owner::Event(event)) = (&capability.what, owner) else {
+            return None;
+        };
+        let methods = self.events.get(&event)?.methods.as_ref()?;
+        Arc::ptr_eq(&export.session, &methods.session).then_some(export.export)
     }
 
     /// Hands what goes with a value to an event. Bodies are moved, and gone if the rest is refused.

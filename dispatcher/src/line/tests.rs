@@ -130,6 +130,7 @@ fn describe_invocation(invocation: &Invocation<'_>) -> String {
 fn describe_handed(handed: &Handed<'_>) -> String {
     match handed {
         Handed::Slot { kind, slot } => format!(" + {} {slot}", kind.as_str()),
+        Handed::Own { slot, export } => format!(" + own {export} {slot}"),
         Handed::Body(body) => format!(" + {body:?}"),
     }
 }

@@ -47,5 +47,5 @@ export function bind(kind, slot) {
   if (make === undefined) throw new Error(`bindings of kind ${kind} are not supported yet`);
   const object = make(slot);
   // A stub is disposed of, and knows by itself whether it still holds something.
-  return kind === "stub" ? object : hold(object, kind, slot);
+  return kind === "stub" || kind === "own" ? object : hold(object, kind, slot);
 }

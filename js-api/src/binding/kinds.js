@@ -5,7 +5,7 @@ import { namespace, namespaces } from "ext:bindery/kv.js";
 import { loaderOf } from "ext:bindery/loader/loader.js";
 import { queue, queues } from "ext:bindery/queues.js";
 import { fetcherOf } from "ext:bindery/rpc/fetcher.js";
-import { stubOf } from "ext:bindery/rpc/stub.js";
+import { ownStub, stubOf } from "ext:bindery/rpc/stub.js";
 
 madeBy({
   __proto__: null,
@@ -16,4 +16,5 @@ madeBy({
   queue,
   service: fetcherOf,
   stub: stubOf,
+  own: ownStub,
 });

@@ -89,10 +89,10 @@ impl Door {
         std::mem::take(&mut self.attached)
     }
 
-    /// An event hands over what is its own.
-    pub(crate) fn exported(&mut self, event: u32, exports: u32) {
+    /// Others hold more of an event.
+    pub(crate) fn held(&mut self, event: u32, more: u32) {
         if let Some(state) = self.events.get_mut(&event) {
-            state.exports = state.exports.saturating_add(exports);
+            state.held = state.held.saturating_add(more);
         }
     }
 
@@ -125,7 +125,7 @@ impl Door {
             return Err(error);
         }
         self.calls.insert(id, event);
-        self.exported(event, exported);
+        self.held(event, exported);
         Ok(())
     }
 }

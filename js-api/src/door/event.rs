@@ -27,8 +27,8 @@ pub struct Event {
     pub threw: bool,
     /// What its handler has decided so far, if it is an event that is decided on.
     pub decision: Option<Decision>,
-    /// What it has handed over and others hold.
-    pub exports: u32,
+    /// What others hold of it: what it has handed over, and results of which more can be made.
+    pub held: u32,
     pub(super) logged: Logged,
 }
 
@@ -44,7 +44,7 @@ impl Door {
             ended: None,
             threw: false,
             decision: None,
-            exports: 0,
+            held: 0,
             logged: Logged::default(),
         };
         self.events.insert(event, state);

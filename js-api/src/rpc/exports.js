@@ -1,12 +1,15 @@
 // What an event of this isolate has handed over: by number, until nobody holds it.
 
+import { disposeOf } from "ext:bindery/rpc/stub.js";
+
 const { Map, Symbol } = globalThis;
 
 /** What others may do in an event. */
 export class Served {
   /** Values by the number under which they were handed over. */
   exports = new Map();
-  /** Results that more may be made of, by the number of their invocation. */
+  /** Results that more may be made of, by the number of their invocation, with what in them was
+   * handed over for it. */
   results = new Map();
   /** What they are made of: a function that makes it, then the thing. */
   entrypoint = null;
@@ -111,5 +114,9 @@ export function rpcReleased(id, number) {
 /** Nothing more is made of a result: called by the host. */
 export function rpcFinished(id, number) {
   const served = events.get(id)?.served;
-  if (served?.results.delete(number)) served.release();
+  const result = served?.results.get(number);
+  if (result === undefined) return;
+  served.results.delete(number);
+  result.handed.forEach(disposeOf);
+  served.release();
 }

@@ -6,9 +6,14 @@
 //! over what is called; that one lasts for as long as somebody holds something of it. Of an instance
 //! only what its class has can be called.
 //!
+//! What an event has made or handed over itself it calls without the host. Between two events of one
+//! isolate the host stands as between any two: it alone knows whether the other one goes on, and
+//! charges it.
+//!
 //! - `fetcher.js`: what stands for an export of a worker.
 //! - `loopback.js`: a worker's own exports.
 //! - `stub.js`: stubs, promises of results, and what is made of either.
+//! - `method.js`: calls that are sent, and what comes of them.
 //! - `resolve.js`: where names lead to.
 //! - `serve.js`: what others call here.
 //! - `exports.js`: what an event has handed over, until nobody holds it.

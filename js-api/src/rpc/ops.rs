@@ -80,7 +80,9 @@ pub fn op_door_return<'s>(
     let mut door = state.borrow::<Shared>().open()?;
     let attached = door.take_attached();
     door.check_runs(event)?;
-    door.exported(event, exports(&attached));
+    // With something, the result is held too, until nothing more is made of it.
+    let results = u32::from(!attached.is_empty());
+    door.held(event, exports(&attached).saturating_add(results));
     let mut said = Returned { event, invocation, how, value: Body::None, attached };
     if bytes.len() <= BODY_INLINE_BYTES_MAX {
         said.value = Body::Inline(&bytes);
@@ -141,13 +143,13 @@ pub fn op_door_loopback<'s>(
 impl Door {
     /// Whether others hold something of an event that has not ended: they may call it.
     pub(crate) fn is_held(&self) -> bool {
-        self.events.values().any(|event| event.exports > 0 && event.ended.is_none())
+        self.events.values().any(|event| event.held > 0 && event.ended.is_none())
     }
 
-    /// Nobody holds an export of an event any more.
+    /// Nobody holds an export of an event any more, or makes more of a result.
     pub fn released(&mut self, event: u32) {
         if let Some(state) = self.events.get_mut(&event) {
-            state.exports = state.exports.saturating_sub(1);
+            state.held = state.held.saturating_sub(1);
         }
     }
 }

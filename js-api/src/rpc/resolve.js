@@ -61,6 +61,9 @@ const isPlain = (value) => {
   return prototype === plainPrototype || prototype === null;
 };
 
+/** Whether names lead on from an object that is of no class. */
+export const hasNames = (value) => core.isProxy(value) || isArray(value) || isPlain(value);
+
 /**
  * What a name leads to in a value. `how` says what the value is: `CLASS` is an instance of which only
  * the class counts.
@@ -68,7 +71,7 @@ const isPlain = (value) => {
 export function member(value, name, isInstance) {
   if (typeof value !== "object" || value === null) throw missing(name);
   if (isInstance || brand(value)) return memberOf(value, name);
-  if (!core.isProxy(value) && !isArray(value) && !isPlain(value)) throw missing(name);
+  if (!hasNames(value)) throw missing(name);
   if (!hasOwn(value, name)) throw missing(name);
   return value[name];
 }

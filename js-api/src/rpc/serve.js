@@ -4,8 +4,9 @@ import { core } from "ext:core/mod.js";
 import { HostBody } from "ext:bindery/http/host_body.js";
 import { awaitBody } from "ext:bindery/http/pump.js";
 import { Shared } from "ext:bindery/rpc/exports.js";
+import { LATE, RETURNED, THREW } from "ext:bindery/rpc/method.js";
 import { missing, remote, thrown } from "ext:bindery/rpc/resolve.js";
-import { apply, disposeOf, LATE, RETURNED, THREW } from "ext:bindery/rpc/stub.js";
+import { apply, disposeOf } from "ext:bindery/rpc/stub.js";
 import { attach, CALLED, deserialize, handedFrom, serialize, waitFor } from "ext:bindery/rpc/value.js";
 
 const { op_door_return } = core.ops;
@@ -46,7 +47,7 @@ class Invocation {
     } catch (error) {
       return this.#threw(error);
     }
-    if (result === LATE) return this.#say(LATE, undefined, false);
+    if (result === LATE) return this.#say(LATE, undefined);
     then(Promise.resolve(result), (value) => this.#returned(value), (error) => this.#threw(error));
   }
 
@@ -57,7 +58,7 @@ class Invocation {
     if (kind === RESULT) {
       const former = served.results.get(number);
       if (former === undefined) return LATE;
-      return this.#keep(then(former, (value) => apply(value, path, args)));
+      return this.#keep(then(former.promise, (value) => apply(value, path, args)));
     }
     if (kind === EXPORT) {
       const value = served.exports.get(number);
@@ -72,7 +73,7 @@ class Invocation {
   #keep(result) {
     const promise = Promise.resolve(result);
     then(promise, undefined, () => {});
-    this.#served.results.set(this.#number, promise);
+    this.#served.results.set(this.#number, { promise, handed: [] });
     return promise;
   }
 
@@ -83,9 +84,21 @@ class Invocation {
     } catch (error) {
       return this.#threw(error);
     }
-    if (written.attached.length === 0) this.#served.results.delete(this.#number);
-    else this.#served.hold();
-    this.#say(RETURNED, written, false);
+    const { results } = this.#served;
+    if (written.attached.length === 0) {
+      results.delete(this.#number);
+    } else {
+      this.#served.hold();
+      this.#handOn(results.get(this.#number), written.attached);
+    }
+    this.#say(RETURNED, written);
+  }
+
+  /** What was handed over and is in the result lasts for as long as more may be made of that. */
+  #handOn(result, attached) {
+    const isGiven = (value) => attached.some(({ object }) => object === value);
+    result.handed = this.#handed.filter(isGiven);
+    this.#handed = this.#handed.filter((value) => !isGiven(value));
   }
 
   #threw(error) {

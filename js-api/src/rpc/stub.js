@@ -5,12 +5,12 @@
 // what another call results in is sent at once, and made over there when that result is.
 
 import { core } from "ext:core/mod.js";
-import { Call } from "ext:bindery/call.js";
 import { currentEvent, requireEvent } from "ext:bindery/door.js";
 import { HOST } from "ext:bindery/http/body.js";
 import { HostBody } from "ext:bindery/http/host_body.js";
 import { Response } from "ext:bindery/http/response.js";
-import { disposeTarget, Shared } from "ext:bindery/rpc/exports.js";
+import { disposeTarget, servedBy, Shared } from "ext:bindery/rpc/exports.js";
+import { send } from "ext:bindery/rpc/method.js";
 import {
   isOpaque,
   isTarget,
@@ -22,25 +22,14 @@ import {
   remote,
   thrown,
 } from "ext:bindery/rpc/resolve.js";
-import {
-  attach,
-  BODY,
-  CALLED,
-  deserialize,
-  EXPORT,
-  handedFrom,
-  serialize,
-  SLOT,
-  waitFor,
-} from "ext:bindery/rpc/value.js";
+import { BODY, CALLED, deserialize, EXPORT, serialize, SLOT } from "ext:bindery/rpc/value.js";
 
 const { getAsyncContext, setAsyncContext } = core;
-const { op_door_check_path, op_door_finish, op_door_invoke, op_door_release, op_door_watch } = core.ops;
+const { op_door_check_path, op_door_release, op_door_watch } = core.ops;
 
 const {
   Error,
   Function,
-  JSON: { stringify },
   Map,
   Object: { defineProperty },
   Promise,
@@ -53,8 +42,6 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const then = uncurry(Promise.prototype.then);
 const slice = uncurry(globalThis.Array.prototype.slice);
 
-const BYTES = 2;
-const RETURNED = 0, THREW = 1, LATE = 2;
 const ILLEGAL = "Illegal constructor";
 const DISPOSED = "RPC stub used after being disposed.";
 const nothing = () => {};
@@ -94,17 +81,19 @@ export const isStub = (value) => isRemote(value) && State.base(value).isStub ===
 
 const failed = (error) => ({ promise: Promise.reject(error), call: null });
 
-/** What is in a slot. */
+/** What is in a slot; `own` is that itself, if it is something that the event has handed over. */
 class SlotBase {
   isStub = true;
   slot;
   #event;
+  #own;
   #shared;
   #disposed = false;
 
-  constructor(slot, event, shared = { refs: 0 }) {
+  constructor(slot, event, own = undefined, shared = { refs: 0, route: undefined }) {
     this.slot = slot;
     this.#event = event;
+    this.#own = own;
     this.#shared = shared;
     shared.refs++;
   }
@@ -119,15 +108,24 @@ class SlotBase {
 
   invoke(path, args) {
     try {
-      return send(this.check(), [this.slot, null], path, args);
+      const event = this.check();
+      const { route } = this.#shared;
+      if (route?.call.isOpen) return send(event, [0, route.call], [...route.path, ...path], args);
+      if (this.#own !== undefined) return callHere(this.#own, path, args);
+      return send(event, [this.slot, null], path, args);
     } catch (error) {
       return failed(error);
     }
   }
 
+  /** It came at the end of a path in the result of a call. */
+  cameWith(call, path) {
+    this.#shared.route = { call, path };
+  }
+
   dup() {
     this.check();
-    return new SlotBase(this.slot, this.#event, this.#shared);
+    return new SlotBase(this.slot, this.#event, this.#own, this.#shared);
   }
 
   dispose() {
@@ -207,16 +205,7 @@ class LocalBase {
   invoke(path, args) {
     try {
       this.check();
-      const given = args === undefined ? undefined : copyOf(args);
-      const result = then(promised(() => apply(this.target, path, given?.value)), (value) => {
-        const copy = copyOf(value);
-        return withDispose(copy.value, copy.handed);
-      });
-      const over = () => given?.handed.forEach(disposeOf);
-      then(result, over, over);
-      return { promise: then(result, undefined, (error) => {
-        throw thrownCopy(error);
-      }), call: null };
+      return callHere(this.target, path, args);
     } catch (error) {
       return failed(error);
     }
@@ -250,7 +239,21 @@ const bodyHere = (body, kind) =>
     ? new HostBody(body, -1)
     : { __proto__: null, here: body, all: () => new Response(body).bytes() };
 
-const promised = (run) => new Promise((resolve) => resolve(run()));
+/** Calls something of this isolate as if it were elsewhere. */
+function callHere(target, path, args) {
+  const given = args === undefined ? undefined : copyOf(args);
+  // What is called begins after the code that calls, as it would elsewhere.
+  const made = then(Promise.resolve(), () => apply(target, path, given?.value));
+  const result = then(made, (value) => {
+    const copy = copyOf(value);
+    return withDispose(copy.value, copy.handed);
+  });
+  const over = () => given?.handed.forEach(disposeOf);
+  then(result, over, over);
+  return { promise: then(result, undefined, (error) => {
+    throw thrownCopy(error);
+  }), call: null };
+}
 
 /**
  * A value as it is after it was sent and received, with what went along. Streams, and what has one,
@@ -277,77 +280,8 @@ function thrownCopy(error) {
   }
 }
 
-/** A call that has been sent, or waits to be. */
-class Method extends Call {
-  id = 0;
-  args;
-  #event;
-  #of;
-  #path;
-  #bytes;
-  #attached;
-
-  constructor(event, of, path, args) {
-    super(event, null, "methods");
-    this.#event = event;
-    this.#of = of;
-    this.#path = path;
-    this.args = args;
-    const { bytes, attached } = args === undefined ? NO_ARGUMENTS : serialize(args, CALLED);
-    this.#bytes = bytes;
-    this.#attached = attached;
-  }
-
-  send(id, event) {
-    const [slot, of] = this.#of;
-    attach(this.#attached, this.#event);
-    const calls = this.args !== undefined;
-    const body = this.#bytes;
-    const kind = body === null ? 0 : BYTES;
-    const former = of === null ? -1 : of.id;
-    const number = op_door_invoke(id, event, slot, former, stringify(this.#path), calls, kind, body);
-    this.id = id;
-    this.#bytes = this.#attached = null;
-    return number;
-  }
-
-  answered(how, body, length, list) {
-    if (how === LATE) return { late: true };
-    const handed = handedFrom(list);
-    if (handed.length > 0) op_door_finish(this.#event.id, this.id);
-    if (typeof body !== "number") return readWhole(how, body, handed);
-    return then(new HostBody(body, length).all(), (bytes) => readWhole(how, bytes, handed));
-  }
-}
-
-const NO_ARGUMENTS = { bytes: null, attached: [] };
-
-/** Reads what has come, once all of it is there. */
-function readWhole(how, bytes, handed) {
-  const waits = waitFor(bytes, handed);
-  if (waits === undefined) return read(how, bytes, handed);
-  return then(waits, () => read(how, bytes, handed));
-}
-
-function read(how, bytes, handed) {
-  const value = deserialize(bytes, handed);
-  return how === THREW ? { error: remote(value) } : { value: withDispose(value, handed), handed };
-}
-
-/** Sends a call of a slot, or of the result of a call that has been sent. */
-function send(event, of, path, args) {
-  const call = new Method(event, of, path, args);
-  const promise = then(call.start(), (answer) => {
-    if (answer.late) return then(of[1].result, (value) => apply(value, path, args));
-    if ("error" in answer) throw answer.error;
-    return answer.value;
-  });
-  call.result = promise;
-  return { promise, call };
-}
-
 /** A result that can be disposed of. */
-function withDispose(value, handed) {
+export function withDispose(value, handed) {
   if (typeof value !== "object" || value === null || isRemote(value)) return value;
   try {
     defineProperty(value, Symbol.dispose, {
@@ -495,6 +429,13 @@ const stubOn = (base) => proxyOf(RpcStub, base, [], arrow());
 /** What stands for what an event handed over, in a slot of the running one's. */
 export const stubOf = (slot) => stubOn(new SlotBase(slot, currentEvent() ?? null));
 
+/** The same for something that the running event has handed over itself, by its number. */
+export function ownStub([slot, number]) {
+  const event = currentEvent();
+  const own = servedBy(event).exports.get(number);
+  return stubOn(new SlotBase(slot, event, own instanceof Shared ? own.target : own));
+}
+
 /** What names lead on from, for an export of a worker: `slot` may be a promise. */
 export function serviceProxy(type, slot, target, call = undefined) {
   const base = typeof slot === "number" ? new SlotBase(slot, null) : new SoonBase(slot);
@@ -585,4 +526,5 @@ export const isCallable = (value) =>
 
 /** How a stub goes with a value. */
 export const attachStub = (stub, writer) => State.base(stub).attachTo(writer, stub);
-export { RETURNED, THREW, LATE };
+/** Notes that a stub came at the end of a path in the result of a call. */
+export const stubCame = (stub, call, path) => State.base(stub).cameWith(call, path);

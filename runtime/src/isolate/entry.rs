@@ -99,6 +99,9 @@ pub(crate) fn body<'s>(
     Some([body, v8::Number::new(scope, length).into()])
 }
 
+/// What our scripts take as the kind of what is their own.
+const OWN: &[u8] = b"own";
+
 /// What was handed over, as our scripts take it: kinds and numbers in turn; undefined for nothing.
 pub(crate) fn handed<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -113,6 +116,11 @@ pub(crate) fn handed<'s>(
             Handed::Slot { kind, slot } => {
                 values.push(latin1(scope, kind.as_str().as_bytes())?);
                 values.push(number(scope, *slot));
+            }
+            Handed::Own { slot, export } => {
+                let numbers = [number(scope, *slot), number(scope, *export)];
+                values.push(latin1(scope, OWN)?);
+                values.push(v8::Array::new_with_elements(scope, &numbers).into());
             }
             Handed::Body(given) => values.extend(body(scope, given)?),
         }

@@ -233,6 +233,7 @@ impl Host {
                 self.tell(event, (Entry::Released, export));
             }
             Down::Finished { event, invocation } => {
+                self.open()?.released(event);
                 self.tell(event, (Entry::Finished, invocation));
             }
             Down::Broken { slot, message } => self.complete(None, |scope, entries| {

@@ -107,6 +107,13 @@ pub enum Handed<'a> {
         /// The slot.
         slot: u32,
     },
+    /// Something that the event itself has handed over, and that it now holds in a slot too.
+    Own {
+        /// The slot.
+        slot: u32,
+        /// The number under which it was handed over.
+        export: u32,
+    },
     /// A body.
     #[serde(borrow)]
     Body(Body<'a>),

@@ -161,6 +161,12 @@ export default {
       seen = value;
     })(given);
     t.ok(seen !== given, "arguments are copied");
+    let began = false;
+    const call = new RpcStub(() => {
+      began = true;
+    })();
+    t.equal(began, false, "code that calls goes on first");
+    await call;
     const failed = await t.rejects(
       new RpcStub(() => {
         throw new RangeError("r");
@@ -185,6 +191,33 @@ export default {
     const service = await METHODS.echo(METHODS);
     t.equal(service.constructor.name, "Fetcher");
     t.equal(await service.answer, 42);
+  },
+
+  async "what was called before a stub came home arrives before"({ METHODS }, t) {
+    const here = new Here();
+    const promise = METHODS.echo(here);
+    const first = [];
+    for (let at = 0; at < 20; at++) first.push(promise.note(at));
+    const back = await promise;
+    const then = [back.note("then"), back.dup().note("at last")];
+    t.equal(await then[1], 22);
+    t.deepEqual(here.seen, [...first.keys(), "then", "at last"]);
+    t.equal(await back.note("and now"), 23);
+    await Promise.all([...first, ...then]);
+  },
+
+  async "a stub that came home copies what it is given, and gives copies"({ METHODS }, t) {
+    const given = { list: [1] };
+    const home = await METHODS.echo((value) => {
+      if (value === undefined) throw new RangeError("nothing");
+      value.list.push(2);
+      return value;
+    });
+    const result = await home(given);
+    t.deepEqual([given, result], [{ list: [1] }, { list: [1, 2] }]);
+    const error = await t.rejects(home(), /^RangeError: nothing$/);
+    t.equal(error.remote, true);
+    t.equal((await t.rejects(home(new WeakMap()), DOMException)).name, "DataCloneError");
   },
 
   async "a proxy of an object is called where it is"({ METHODS }, t) {
