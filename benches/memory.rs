@@ -45,6 +45,7 @@ struct Crowd {
 /// What tenants without isolates cost.
 struct Idle {
     disk_each: f64,
+    log_bytes: f64,
     memory_each: f64,
     threads_added: i64,
     ready: Duration,
@@ -192,20 +193,28 @@ impl Crowd {
 fn idle(count: usize) -> Result<Idle> {
     let worker = Worker::hello();
     let small = Data::new()?;
-    upload(&small.serve()?, 1, &worker)?;
+    fill(&small, 1, &worker)?;
     let (few_bytes, few_threads, _) = restarted(&small)?;
     let disk_few = small.disk_bytes()? as f64;
 
     let large = Data::new()?;
-    upload(&large.serve()?, count, &worker)?;
+    fill(&large, count, &worker)?;
     let (bytes, threads, ready) = restarted(&large)?;
     let disk = large.disk_bytes()? as f64;
     Ok(Idle {
         disk_each: (disk - disk_few) / (count - 1) as f64,
+        log_bytes: large.log_bytes()? as f64,
         memory_each: (bytes - few_bytes) / (count - 1) as f64,
         threads_added: threads - few_threads,
         ready,
     })
+}
+
+/// Uploads the tenants to a server of its own, which stops when its store is at rest.
+fn fill(data: &Data, count: usize, worker: &Worker) -> Result<()> {
+    let server = data.serve()?;
+    upload(&server, count, worker)?;
+    server.uploader()?.rest()
 }
 
 /// Memory, threads and the time to the first line of a server that starts on this data.
@@ -221,14 +230,16 @@ fn restarted(data: &Data) -> Result<(f64, i64, Duration)> {
 impl Idle {
     fn fill(&self, report: &mut Report) {
         let columns =
-            ["disk bytes each", "memory bytes each", "threads added", "restart to ready ms"];
+            ["disk bytes each", "MB of logs", "memory bytes each", "threads added", "ready ms"];
         let row = vec![
             self.disk_each.into(),
+            (self.log_bytes / 1e6).into(),
             self.memory_each.into(),
             self.threads_added.into(),
             (self.ready.as_secs_f64() * 1_000.0).into(),
         ];
         report.table("idle tenants, after a restart", &columns, vec![row]);
+        report.note("the logs are two for the whole server, of at most 64 MiB each");
         let floors = [
             ("disk bytes per idle tenant", self.disk_each, 4_096.0),
             // Less than a byte of every page that the server has anyway: what a run can tell.

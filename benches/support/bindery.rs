@@ -3,8 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -53,9 +56,15 @@ impl Data {
         self.0.path().join("data")
     }
 
-    /// Bytes that the files take on the disk.
+    /// Bytes on the disk of all files but the logs.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
-        process::disk_bytes(&self.store())
+        Ok(process::disk_bytes(&self.store())?.saturating_sub(self.log_bytes()?))
+    }
+
+    /// Bytes on the disk of the two logs, which are bounded and used again.
+    pub(crate) fn log_bytes(&self) -> Result<u64> {
+        let blocks = |name| Ok::<_, std::io::Error>(self.store().join(name).metadata()?.blocks());
+        Ok((blocks("log-0")? + blocks("log-1")?) * 512)
     }
 
     /// Starts a server on free ports of the loopback.
@@ -117,6 +126,10 @@ impl Bindery {
     }
 }
 
+/// How often, and how many times, a store is asked whether it is at rest.
+const REST_LOOK_EVERY: Duration = Duration::from_millis(500);
+const REST_TRY_COUNT: usize = 120;
+
 /// Uploads one worker after the other.
 pub(crate) struct Uploader {
     client: Client,
@@ -127,6 +140,26 @@ impl Uploader {
     /// Uploads the worker as `main` of a tenant, which is made if it is not there.
     pub(crate) fn upload(&mut self, tenant: &str, worker: &Worker) -> Result<()> {
         self.upload_as(tenant, "main", worker)
+    }
+
+    /// Waits until the store has folded what it holds, as it does when nothing is written.
+    pub(crate) fn rest(&mut self) -> Result<()> {
+        let head = format!(
+            "GET /v1/store HTTP/1.1\r\nHost: admin\r\nAuthorization: Bearer {}\r\n",
+            self.token
+        );
+        for _ in 0..REST_TRY_COUNT {
+            let status = self.client.send(&head, b"")?;
+            let stats = String::from_utf8_lossy(self.client.body());
+            if status != 200 {
+                return Err(format!("figures of the store: status {status}: {stats}").into());
+            }
+            if stats.contains("\"changesInMemory\":0,") && stats.contains("\"isFolding\":false") {
+                return Ok(());
+            }
+            thread::sleep(REST_LOOK_EVERY);
+        }
+        Err("the store does not come to rest".into())
     }
 
     /// Uploads what the worker calls as `callee` of a tenant.

@@ -380,6 +380,44 @@ async fn reopening_keeps_everything() {
     }
 }
 
+#[tokio::test]
+async fn what_is_at_rest_is_folded_and_then_nothing_more_is_done() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = |fold_at_rest| {
+        let options = Options { fold_at_rest, ..Options::default() };
+        Arc::new(Embedded::open_with(directory.path(), options).expect("opens"))
+    };
+    let fold_at_once = Duration::from_millis(1);
+    let store = open(fold_at_once);
+    let engine: Arc<dyn Engine> = store.clone();
+    write(&engine, [put("a", "1"), put("b", "2")]).await;
+    write(&engine, [Write::DeleteRange(KeyRange::prefix("a"))]).await;
+    let folded = at_rest(&store).await;
+    assert_eq!(keys(&all(&*engine).await), ["b"]);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(at_rest(&store).await, folded);
+    // What a log held when the store was opened rests too.
+    drop((store, engine));
+    let engine: Arc<dyn Engine> = open(Duration::from_secs(600));
+    write(&engine, [put("c", "3")]).await;
+    drop(engine);
+    let store = open(fold_at_once);
+    assert!(at_rest(&store).await > folded);
+    assert_eq!(keys(&all(&*store).await), ["b", "c"]);
+}
+
+/// The newest epoch that is folded, once nothing is left in memory.
+async fn at_rest(store: &Embedded) -> u64 {
+    for _ in 0..3_000 {
+        let stats = store.stats().expect("figures");
+        if stats.changes_in_memory == 0 && !stats.is_folding {
+            return stats.epoch_folded;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("what is in memory is not folded");
+}
+
 #[test]
 fn a_batch_whose_caller_left_is_on_disk_when_the_store_is_dropped() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -4,11 +4,11 @@
 use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::fold::Fold;
-use super::lanes::Request;
+use super::lanes::{Request, Taken};
 use super::log::Log;
 use super::record::{self, Header};
 use super::shared::Shared;
@@ -36,11 +36,22 @@ impl Committer {
     /// Serves until the lanes are closed and empty.
     pub(super) fn run(mut self) {
         self.shared.note_log(self.log.used());
-        while let Some(group) = self.shared.lanes.take() {
+        loop {
+            let taken = self.shared.lanes.take(self.wait());
             // What only an expired snapshot still sees can be let go from here on.
             self.shared.snapshots.expire(Instant::now());
-            self.serve(group);
+            match taken {
+                Taken::Group(group) => self.serve(group),
+                Taken::Nothing => self.fold_if_due(true),
+                Taken::Closed => return,
+            }
         }
+    }
+
+    /// How long to wait for commits before what there is is folded. Nothing is woken for nothing.
+    fn wait(&self) -> Option<Duration> {
+        let is_due = self.shared.check().is_ok() && !self.shared.view().active.is_empty();
+        is_due.then_some(self.shared.options.fold_at_rest)
     }
 
     /// Commits a group, and only then answers each of its batches.
@@ -60,8 +71,7 @@ impl Committer {
             let _ = each(place).map(|outcome| answer.send(outcome));
             drop(room);
         }
-        self.fold_if_due();
-        self.shared.note_log(self.log.used());
+        self.fold_if_due(false);
     }
 
     /// Writes a group as one record. An error of the store is everybody's; one of a batch is among
@@ -102,15 +112,21 @@ impl Committer {
     }
 
     /// Begins the fold of a log that is half used, so that the other half is left for the
-    /// commits that come before the fold ends.
-    fn fold_if_due(&mut self) {
+    /// commits that come before the fold ends; or of any, when nothing is committed.
+    fn fold_if_due(&mut self, is_at_rest: bool) {
+        self.begin_fold(is_at_rest);
+        self.shared.note_log(self.log.used());
+    }
+
+    fn begin_fold(&mut self, is_at_rest: bool) {
         self.folding = self.folding && self.folded.try_recv().is_err();
         if self.folding || self.shared.check().is_err() {
             return;
         }
         let options = &self.shared.options;
         let active = self.shared.view().active;
-        let due = self.log.used() > options.log_bytes_max / 2
+        let due = is_at_rest && !active.is_empty()
+            || self.log.used() > options.log_bytes_max / 2
             || active.bytes() > options.overlay_bytes_max / 2
             || active.gone_count() > GONE_COUNT_MAX;
         drop(active);
@@ -146,7 +162,7 @@ impl Committer {
 impl Drop for Committer {
     fn drop(&mut self) {
         self.shared.lanes.close();
-        while self.shared.lanes.take().is_some() {}
+        while matches!(self.shared.lanes.take(None), Taken::Group(_)) {}
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -38,6 +39,16 @@ pub(super) struct Request {
     pub(super) answer: oneshot::Sender<Result<Committed>>,
     /// The batch's share of its lane, given back when it is answered.
     pub(super) room: OwnedSemaphorePermit,
+}
+
+/// What the thread finds in the lanes.
+pub(super) enum Taken {
+    /// What it commits next.
+    Group(Vec<Request>),
+    /// Nothing, for as long as it was ready to wait.
+    Nothing,
+    /// They are closed and empty.
+    Closed,
 }
 
 /// Every lane.
@@ -97,13 +108,25 @@ impl Lanes {
         answered.await.map_err(|_| gone())?
     }
 
-    /// Waits for the next group; none when the lanes are closed and empty.
-    pub(super) fn take(&self) -> Option<Vec<Request>> {
+    /// Waits for the next group, for ever or so long.
+    pub(super) fn take(&self, wait: Option<Duration>) -> Taken {
         let state = self.lock();
-        let wait = |state: &mut State| state.turns.is_empty() && !state.closed;
-        let held = self.ready.wait_while(state, wait);
-        let group = held.unwrap_or_else(PoisonError::into_inner).gather(self.group_bytes_max);
-        (!group.is_empty()).then_some(group)
+        let is_waiting = |state: &mut State| state.turns.is_empty() && !state.closed;
+        let mut state = match wait {
+            None => {
+                self.ready.wait_while(state, is_waiting).unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(wait) => {
+                let waited = self.ready.wait_timeout_while(state, wait, is_waiting);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        let group = state.gather(self.group_bytes_max);
+        match (group.is_empty(), state.closed) {
+            (false, _) => Taken::Group(group),
+            (true, false) => Taken::Nothing,
+            (true, true) => Taken::Closed,
+        }
     }
 
     /// Takes no further batches. Those that wait are still taken.
@@ -186,7 +209,7 @@ mod tests {
 
     /// Whose batches the next group has.
     fn group(lanes: &Lanes) -> Vec<u8> {
-        let group = lanes.take().expect("a group");
+        let Taken::Group(group) = lanes.take(None) else { panic!("no group") };
         group.iter().map(|request| name_of(&request.batch)[7]).collect()
     }
 
@@ -234,9 +257,17 @@ mod tests {
                 key[1..9].copy_from_slice(&number.to_be_bytes());
             }
             push(&lanes, [batch]);
-            drop(lanes.take());
+            drop(lanes.take(None));
         }
         assert!(lanes.lock().lanes.len() <= IDLE_COUNT_MAX);
+    }
+
+    #[test]
+    fn who_waits_for_a_time_only_goes_on_then() {
+        let lanes = Lanes::new(usize::MAX);
+        assert!(matches!(lanes.take(Some(Duration::ZERO)), Taken::Nothing));
+        push(&lanes, [batch(1, 1)]);
+        assert!(matches!(lanes.take(Some(Duration::ZERO)), Taken::Group(_)));
     }
 
     #[test]
@@ -246,6 +277,6 @@ mod tests {
         lanes.close();
         assert!(lanes.commit(batch(1, 1)).now_or_never().is_some_and(|ended| ended.is_err()));
         assert_eq!(group(&lanes), [1]);
-        assert!(lanes.take().is_none());
+        assert!(matches!(lanes.take(None), Taken::Closed));
     }
 }

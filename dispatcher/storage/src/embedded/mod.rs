@@ -4,7 +4,9 @@
 //! them all, and each is still applied whole or not at all. What the log holds and the rows do
 //! not yet is in memory, in layers that readers share without waiting for anybody. When a log
 //! is half full the other one takes over, and a thread of its own folds the layer into the
-//! rows, in one transaction with the epoch of its log; then the layer goes and the log is free.
+//! rows, in one transaction with the epoch of its log; then the layer goes and the log is free. So
+//! it does when nothing is committed for a while: a store at rest has nothing in memory, and opens
+//! at once.
 //!
 //! Both logs and both layers are bounded. When both are full, commits wait for the fold; reads
 //! never do. A failed write, sync or fold ends all writing until the store is opened again, for
@@ -48,6 +50,8 @@ pub struct Options {
     pub overlay_bytes_max: usize,
     /// How long a snapshot lives.
     pub snapshot_life: Duration,
+    /// How long nothing is committed before what is in memory is folded.
+    pub fold_at_rest: Duration,
 }
 
 impl Default for Options {
@@ -56,6 +60,7 @@ impl Default for Options {
             log_bytes_max: 64 << 20,
             overlay_bytes_max: 64 << 20,
             snapshot_life: Duration::from_secs(600),
+            fold_at_rest: Duration::from_secs(5),
         }
     }
 }
