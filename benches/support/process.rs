@@ -13,9 +13,10 @@ use super::Result;
 
 /// How long a server may take to end when it is asked to.
 const STOP_MAX: Duration = Duration::from_secs(10);
-/// How long memory must stand still to count as settled, and how long that is waited for.
-const STILL: Duration = Duration::from_millis(1_500);
-const STILL_MAX: Duration = Duration::from_secs(20);
+/// How long memory must stand still to count as settled, and how long that is waited for. Isolates
+/// give back what they do not need after some seconds of nothing, and processes at most every ten.
+const STILL: Duration = Duration::from_secs(13);
+const STILL_MAX: Duration = Duration::from_secs(90);
 
 /// The unit of CPU times in /proc, on every architecture of Linux.
 const TICKS_PER_SECOND: u64 = 100;

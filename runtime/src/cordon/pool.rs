@@ -5,15 +5,15 @@ use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bindery_wire::control::FromCordon;
 use bindery_wire::{IsolateNumber, limits};
 
 use super::control::Control;
 use crate::isolate::blank::{self, Blank, Wanted};
-use crate::isolate::host;
 use crate::isolate::priority::Behind;
+use crate::isolate::{host, memory};
 use crate::sys;
 
 /// How long the control socket is quiet before a blank isolate is made: making one must not
@@ -163,6 +163,8 @@ fn live(
         }
         sys::set_thread_isolate(0);
         let _ = shared.control.send(&FromCordon::Ended { number });
+        // If it is too early, what this one leaves is given back with what others leave.
+        memory::give_back(Instant::now());
     }
     drop(entered);
 }

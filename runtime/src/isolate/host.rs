@@ -27,7 +27,7 @@ use super::watchdog::{Verdict, Watch};
 use super::{memory, modules, reply, start, watchdog};
 use crate::sys;
 
-/// How long an isolate is idle before it gives memory back, once.
+/// How long an isolate is idle before each step of giving memory back.
 const IDLE: Duration = Duration::from_secs(2);
 /// Compiled code of a module beyond which it is not kept.
 const COMPILED_BYTES_MAX: usize = codec::UP_BYTES_MAX - (64 << 10);
@@ -72,7 +72,7 @@ pub(crate) fn run(
         condemned: false,
         ruined: false,
         stopping: false,
-        served: false,
+        rest: Rest::Done,
     };
     let served = host.start(engine, &mut line).and_then(|started| match started {
         true => host.serve(engine, &mut line),
@@ -97,8 +97,17 @@ struct Host {
     /// No JavaScript can run any more: the heap is over its limit.
     ruined: bool,
     stopping: bool,
-    /// An event has ended since the isolate last gave memory back.
-    served: bool,
+    rest: Rest,
+}
+
+/// What is left to do before an isolate is at rest.
+enum Rest {
+    /// To collect garbage: an event has ended since it was.
+    Collect,
+    /// To give back what has been free since then.
+    GiveBack(Instant),
+    /// Nothing.
+    Done,
 }
 
 impl Host {
@@ -160,17 +169,29 @@ impl Host {
     }
 
     /// Waits for a frame or a timer, without a runtime. An isolate that has been idle for a
-    /// while first gives memory back; after that it waits without any timer.
+    /// while first gives memory back, step by step; after that it waits without any timer.
     fn wait(&mut self, line: &mut Line) -> Result<(), Gone> {
         let timer = self.open()?.timers.next_at();
-        if timer.is_some() || !self.served {
-            line.wait(timer)?;
-        } else if !line.wait_or_idle()? {
-            self.served = false;
-            self.send_compiled();
-            self.blank.runtime.v8_isolate().low_memory_notification();
-            self.cpu_ns = self.watch.cpu_ns();
+        match self.rest {
+            Rest::Collect if timer.is_none() => {
+                if line.wait_or_idle()? {
+                    return Ok(());
+                }
+                self.send_compiled();
+                self.blank.runtime.v8_isolate().low_memory_notification();
+                self.open()?.out.shrink_to_fit();
+                line.release();
+                self.rest = Rest::GiveBack(Instant::now());
+            }
+            Rest::GiveBack(since) if timer.is_none() => {
+                line.wait(Some(Instant::now() + IDLE))?;
+                if line.is_empty() && memory::give_back(since) {
+                    self.rest = Rest::Done;
+                }
+            }
+            _ => return line.wait(timer),
         }
+        self.cpu_ns = self.watch.cpu_ns();
         Ok(())
     }
 
@@ -474,7 +495,9 @@ impl Host {
         let any = !ended.is_empty();
         ended.into_iter().for_each(|event| say_ended(&mut door, event));
         drop(door);
-        self.served |= any;
+        if any {
+            self.rest = Rest::Collect;
+        }
         Ok(())
     }
 

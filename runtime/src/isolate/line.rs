@@ -64,6 +64,18 @@ impl Line {
         }
     }
 
+    /// Whether all that was read has been taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Gives up its buffer, which the next read makes anew, unless something is in it.
+    pub(crate) fn release(&mut self) {
+        if self.is_empty() {
+            (self.buffer, self.start, self.end) = (Vec::new(), 0, 0);
+        }
+    }
+
     fn read(&mut self, flags: RecvFlags) -> Result<bool, Gone> {
         self.make_room();
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();

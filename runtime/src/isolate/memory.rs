@@ -5,12 +5,14 @@
 //! code runs on) heap and external bytes are added up. Each ends with the same verdict.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
 use super::watchdog::{Verdict, Watch};
+use crate::sys;
 
 /// Bytes of the young generation: a larger one is faster for code that makes much garbage, and
 /// stays resident when the isolate is idle.
@@ -55,6 +57,24 @@ impl Budget {
     pub(crate) fn release(&self, bytes: usize) {
         self.buffers.fetch_sub(bytes, Ordering::Relaxed);
     }
+}
+
+/// How often a process gives back what its allocator keeps: that takes the locks of all threads.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
+
+/// Gives what has been free since then back to the system, unless it has been. False if it is too
+/// early.
+pub(crate) fn give_back(since: Instant) -> bool {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match *last {
+        Some(last) if last >= since => return true,
+        Some(last) if last.elapsed() < GIVE_BACK_EVERY => return false,
+        _ => *last = Some(Instant::now()),
+    }
+    drop(last);
+    sys::trim();
+    true
 }
 
 thread_local! {
