@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bindery_wire::Outcome;
 use bindery_wire::event::Handler;
 use bindery_wire::frame;
 use bindery_wire::limits::Lower;
@@ -56,8 +57,12 @@ impl Line {
         with = Vec::new();
         let mut table = self.table();
         let exchange = table.events.get(&event).ok_or(NO_EVENT)?;
-        let waiting = exchange.methods.as_ref().map_or(0, |methods| methods.waiting);
-        if waiting >= rpc::CALL_COUNT_MAX || table.calls.contains_key(&id) {
+        let methods = exchange.methods.as_ref();
+        let waiting = methods.map_or(0, |methods| methods.waiting);
+        let is_known = table.calls.contains_key(&id)
+            || methods.is_some_and(|methods| methods.finishing.contains_key(&id));
+        let unfinished = methods.map_or(0, |methods| methods.finishing.len());
+        if waiting >= rpc::CALL_COUNT_MAX || unfinished >= UNFINISHED_COUNT_MAX || is_known {
             return Err(Violation::Order("more calls of methods than may be, or one twice"));
         }
         let of = self.of(&table, (event, slot), invoke)?;
@@ -305,10 +310,18 @@ impl Line {
                 self.send_answer(id, answer, handed);
                 None
             }
-            Err(refused) => Some((refused, value)),
+            Err(refused) => {
+                // The caller does not learn that there is something to finish.
+                let methods = table.events.get_mut(&event).and_then(|e| e.methods.as_mut());
+                let place = methods.and_then(|methods| methods.finishing.remove(&id));
+                Some((refused, value, place))
+            }
         };
         drop(table);
-        if let Some((refused, _)) = refused {
+        if let Some((refused, _, place)) = refused {
+            if let Some(place) = place {
+                place.finish();
+            }
             self.send_refusal(id, &refused);
         }
     }
@@ -393,11 +406,7 @@ impl Line {
     }
 
     /// Tells whoever has to do with an event's methods that it has ended. No table may be locked.
-    pub(super) fn end_methods(
-        &self,
-        methods: Option<Box<Methods>>,
-        outcome: bindery_wire::Outcome,
-    ) {
+    pub(super) fn end_methods(&self, methods: Option<Box<Methods>>, outcome: Outcome) {
         let Some(methods) = methods else { return };
         let why = why(&self.code.worker, outcome);
         methods.session.end(&why);
@@ -417,6 +426,10 @@ fn of_method(about: About, made: &Made) -> About {
         ..about
     }
 }
+
+/// Results of one event of which more can be made: an isolate finishes one when it has read it and
+/// what it made of it before is answered.
+const UNFINISHED_COUNT_MAX: usize = 16 * rpc::CALL_COUNT_MAX;
 
 /// Why arguments or a result do not travel, if they are longer than they may be. How long they are
 /// is always said, and nothing comes behind that.

@@ -31,6 +31,7 @@ class Method extends Call {
   #made = 0;
   /** Whether its result came with something, of which more can be made until the host is told. */
   #holds = false;
+  #isRead = false;
   #event;
   #of;
   #path;
@@ -65,9 +66,19 @@ class Method extends Call {
     if (how === LATE) return { late: true };
     const handed = handedFrom(list);
     this.#holds = handed.length > 0;
-    if (this.#made === 0) this.finish();
     const read = (bytes) => readWhole(how, bytes, handed, this);
-    return typeof body === "number" ? then(new HostBody(body, length).all(), read) : read(body);
+    const arrived = () => {
+      this.#isRead = true;
+      if (this.#made === 0) this.finish();
+    };
+    let value;
+    try {
+      value = typeof body === "number" ? then(new HostBody(body, length).all(), read) : read(body);
+      if (core.isPromise(value)) then(value, arrived, arrived);
+    } finally {
+      if (!core.isPromise(value)) arrived();
+    }
+    return value;
   }
 
   /** Whether what is called of its result has to follow calls that are under way. */
@@ -79,7 +90,7 @@ class Method extends Call {
   follow(promise) {
     this.#made++;
     const over = () => {
-      if (--this.#made === 0) this.finish();
+      if (--this.#made === 0 && this.#isRead) this.finish();
     };
     then(promise, over, over);
   }
@@ -103,28 +114,39 @@ function readWhole(how, bytes, handed, call) {
 
 function read(how, bytes, handed, call) {
   const value = deserialize(bytes, handed);
-  if (call.isOpen) route(value, call);
+  if (how === RETURNED && call.isOpen) route(value, call);
   return how === THREW ? { error: remote(value) } : { value: withDispose(value, handed), handed };
 }
 
+/** Names of a path to a stub within a result that calls of it may take, of the host's 65 in all. */
+const ROUTE_COUNT_MAX = 32;
+
 /**
  * Has calls of the stubs in a result go the way of those that were made of it before it came: another
- * way may be shorter, and they would arrive first.
+ * way may be shorter, and they would arrive first. Such a call finds what the result leads to when it
+ * arrives, as those do.
  */
 function route(value, call) {
   const seen = new Set([value]);
-  const left = leadsOn(value) ? [[value, []]] : [];
+  const left = leadsOn(value) ? [{ at: value, depth: 0, from: null, name: "" }] : [];
   for (let next = 0; next < left.length; next++) {
-    const [at, path] = left[next];
-    if (isStub(at)) stubCame(at, call, path);
-    if (!hasNames(at)) continue;
+    const from = left[next];
+    const { at, depth } = from;
+    if (isStub(at)) stubCame(at, call, pathOf(from));
+    if (depth === ROUTE_COUNT_MAX || !hasNames(at)) continue;
     for (const name of keysOf(at)) {
       const inner = at[name];
       if (!leadsOn(inner) || seen.has(inner)) continue;
       seen.add(inner);
-      left[left.length] = [inner, [...path, name]];
+      left[left.length] = { at: inner, depth: depth + 1, from, name };
     }
   }
+}
+
+function pathOf(place) {
+  const path = [];
+  for (let at = place; at.from !== null; at = at.from) path[at.depth - 1] = at.name;
+  return path;
 }
 
 /** Sends a call of a slot, or of the result of a call that has been sent. */

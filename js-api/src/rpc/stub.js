@@ -42,6 +42,8 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const then = uncurry(Promise.prototype.then);
 const slice = uncurry(globalThis.Array.prototype.slice);
 
+/** Names of one call, as the host has it. */
+const PATH_COUNT_MAX = 65;
 const ILLEGAL = "Illegal constructor";
 const DISPOSED = "RPC stub used after being disposed.";
 const nothing = () => {};
@@ -109,13 +111,21 @@ class SlotBase {
   invoke(path, args) {
     try {
       const event = this.check();
-      const { route } = this.#shared;
-      if (route?.call.isOpen) return send(event, [0, route.call], [...route.path, ...path], args);
+      const route = this.#route(path.length);
+      if (route !== undefined) return send(event, [0, route.call], [...route.path, ...path], args);
       if (this.#own !== undefined) return callHere(this.#own, path, args);
       return send(event, [this.slot, null], path, args);
     } catch (error) {
       return failed(error);
     }
+  }
+
+  /** The way that a call with so many names takes while earlier ones are under way on it. */
+  #route(length) {
+    const { route } = this.#shared;
+    if (route === undefined || route.path.length + length > PATH_COUNT_MAX) return undefined;
+    if (!route.call.isOpen) this.#shared.route = undefined;
+    return this.#shared.route;
   }
 
   /** It came at the end of a path in the result of a call. */

@@ -163,7 +163,7 @@ fn live(
         }
         sys::set_thread_isolate(0);
         let _ = shared.control.send(&FromCordon::Ended { number });
-        // If it is too early, what this one leaves is given back with what others leave.
+        // If it is too early, what this one leaves goes with what the next ones leave.
         memory::give_back(Instant::now());
     }
     drop(entered);

@@ -50,7 +50,7 @@ impl Committer {
 
     /// How long to wait for commits before what there is is folded. Nothing is woken for nothing.
     fn wait(&self) -> Option<Duration> {
-        let is_due = self.shared.check().is_ok() && !self.shared.view().active.is_empty();
+        let is_due = self.shared.check().is_ok() && self.log.has_records();
         is_due.then_some(self.shared.options.fold_at_rest)
     }
 
@@ -125,7 +125,7 @@ impl Committer {
         }
         let options = &self.shared.options;
         let active = self.shared.view().active;
-        let due = is_at_rest && !active.is_empty()
+        let due = is_at_rest && self.log.has_records()
             || self.log.used() > options.log_bytes_max / 2
             || active.bytes() > options.overlay_bytes_max / 2
             || active.gone_count() > GONE_COUNT_MAX;

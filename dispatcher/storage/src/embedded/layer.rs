@@ -79,11 +79,6 @@ impl Layer {
         })
     }
 
-    /// Whether it says nothing of anything.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.erased.is_empty()
-    }
-
     /// Rows, those that are gone included.
     pub(super) fn row_count(&self) -> usize {
         self.rows.size()

@@ -141,6 +141,11 @@ impl Log {
         self.end
     }
 
+    /// Whether something was appended to it.
+    pub(super) fn has_records(&self) -> bool {
+        self.next > self.header.first
+    }
+
     /// Which use of the two files it is.
     pub(super) fn epoch(&self) -> u64 {
         self.header.epoch
