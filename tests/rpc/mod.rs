@@ -262,16 +262,24 @@ async fn a_callee_that_hands_on_what_it_was_given_ends_well() {
     let host = host_with(
         "using back = await env.CALLEE.echo(() => 1);
          const pipelined = env.CALLEE.echo((value) => value)(2);
-         return Response.json([await back(), await pipelined]);",
+         const seen = [];
+         const nested = env.CALLEE.echo({ a: { b: (value) => seen.push(value) } });
+         const before = nested.a.b('before');
+         const { a } = await nested;
+         await Promise.all([a.b('after'), before]);
+         return Response.json([await back(), await pipelined, ...seen]);",
     )
     .await;
-    assert_eq!(host.get(TENANT, "/").await.expect_status(200).json(), json!([1, 2]));
+    assert_eq!(
+        host.get(TENANT, "/").await.expect_status(200).json(),
+        json!([1, 2, "before", "after"])
+    );
     let ended = std::cell::Cell::new(0);
-    let both = |record: &Value| {
+    let all = |record: &Value| {
         ended.set(ended.get() + usize::from(record["rpcMethod"] == "echo"));
-        ended.get() == 2
+        ended.get() == 3
     };
-    let records = host.logs_until(TENANT, both).await;
+    let records = host.logs_until(TENANT, all).await;
     for record in &records {
         assert_eq!((&record["kind"], &record["outcome"]), (&json!("outcome"), &json!("ok")));
     }

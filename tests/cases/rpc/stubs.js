@@ -204,10 +204,6 @@ export default {
     t.deepEqual(here.seen, [...first.keys(), "then", "at last"]);
     t.equal(await back.note("and now"), 23);
     await Promise.all([...first, ...then]);
-    const nested = METHODS.echo({ a: { b: here } });
-    const before = nested.a.b.note("before");
-    const { a } = await nested;
-    t.equal(await a.b.note("after"), (await before) + 1);
   },
 
   async "a stub that came home copies what it is given, and gives copies"({ METHODS }, t) {
