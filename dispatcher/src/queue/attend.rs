@@ -14,7 +14,7 @@ use bindery_wire::TenantId;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::draft::{Draft, Drafted, entry};
+use super::draft::{Drafted, entry};
 use super::error::Result;
 use super::figures::End;
 use super::live::Attending;
@@ -243,7 +243,7 @@ impl Visit<'_> {
         let expired: Vec<Ready> =
             ready.extract_if(.., |ready| plan.expires_ms(ready.id) <= now_ms).collect();
         if !expired.is_empty() {
-            inner.drop_ready(self.of, &expired, End::Expired).await?;
+            inner.drop_ready((self.of, Some(queue)), &expired, End::Expired).await?;
             return Ok(Next::Now);
         }
         let bytes_max = room.min(LEASE_BYTES_MAX);
@@ -263,7 +263,7 @@ impl Visit<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        if let Some(leases) = self.lease(&batches).await? {
+        if let Some(leases) = self.lease(queue, &batches).await? {
             self.start(leases, (consumer, plan), &code).await?;
         }
         Ok(Next::Now)
@@ -294,12 +294,12 @@ impl Visit<'_> {
         self.parts.registry.serving(self.of.0, &consumer.recipe.worker).await
     }
 
-    /// Leases batches in one commit. `None` if some of it was taken by another meanwhile.
-    async fn lease(&self, batches: &[&[Ready]]) -> Result<Option<Vec<Lease>>> {
+    /// Leases batches in one commit. `None` if some of it was taken by another meanwhile, or if
+    /// something else was set of the queue, which counts for all that was sent since.
+    async fn lease(&self, queue: &Queue, batches: &[&[Ready]]) -> Result<Option<Vec<Lease>>> {
         let (inner, of) = (self.inner, self.of);
-        let all = || batches.iter().flat_map(|batch| batch.iter());
-        let mut draft = Draft::fenced(all().map(|ready| inner.table.still_ready(of, ready)));
-        draft.write(all().map(|ready| inner.table.delete_ready(of, ready)));
+        let all = batches.iter().flat_map(|batch| batch.iter());
+        let mut draft = inner.take((of, Some(queue)), all);
         let lease = |batch: &&[Ready]| Lease {
             holder: Holder::Server,
             number: chance(),

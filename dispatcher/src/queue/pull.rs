@@ -5,9 +5,9 @@ use bindery_logic::queue::after::{Ended, Next, next};
 use bindery_storage::tables::{Body, Holder, Lease, Queue, Ready};
 use bindery_wire::TenantId;
 
-use super::arrive::{Arrival, Metrics, sum};
+use super::arrive::{Arrival, Metrics};
 use super::attend::leased;
-use super::draft::{Draft, Drafted};
+use super::draft::Drafted;
 use super::error::Result;
 use super::figures::End;
 use super::plan::Plan;
@@ -134,7 +134,7 @@ impl Queues {
             if ready.is_empty() {
                 return Ok((count, false));
             }
-            if self.0.drop_ready(of, &ready, End::Dropped).await? {
+            if self.0.drop_ready((of, None), &ready, End::Dropped).await? {
                 count += ready.len();
             }
         }
@@ -210,13 +210,12 @@ impl Inner {
         let plan = Plan::of(&self.there(of).await?);
         let mut ready = self.table.ready(of, now_ms, count).await?;
         ready.retain(|ready| plan.expires_ms(ready.id) > now_ms);
-        let mut draft = Draft::fenced(ready.iter().map(|r| self.table.still_ready(of, r)));
         let until_ms = now_ms + visibility_ms;
         let holder = Holder::Other { until_ms };
         let lease =
             |ready: &Ready| Lease { holder, number: chance(), messages: vec![leased(ready)] };
         let leases: Vec<Lease> = ready.iter().map(lease).collect();
-        draft.write(ready.iter().map(|ready| self.table.delete_ready(of, ready)));
+        let mut draft = self.take((of, None), ready.iter());
         draft.write(leases.iter().map(|lease| self.table.put_lease(of, lease)));
         if ready.is_empty() {
             return Ok(Some(Vec::new()));
@@ -285,12 +284,7 @@ impl Inner {
         let there: Vec<_> = pairs.filter_map(arrival).collect();
         let arrivals: Vec<_> =
             there.iter().map(|(id, body)| Arrival { id: *id, body, visible_ms: now_ms }).collect();
-        let mut draft = Draft::fenced(some.iter().map(|r| self.table.still_ready(of, r)));
-        for ready in &some {
-            draft.write([self.table.delete_ready(of, ready)]);
-            draft.write(self.table.delete_body(of, ready.id, ready.bytes));
-        }
-        self.went(&mut draft, of, sum(some.iter().map(|ready| ready.bytes as usize)));
+        let mut draft = self.take_away((of, None), &some);
         let to = (of.0, to);
         let queue = self.table.get(to).await?;
         self.arrive(&mut draft, (to, queue), &arrivals, now_ms).await?;

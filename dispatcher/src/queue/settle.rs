@@ -1,7 +1,7 @@
 //! What becomes of messages that somebody had: one commit, which holds only under his lease.
 
 use bindery_logic::queue::after::Next;
-use bindery_storage::tables::{Body, Lease, Leased, Ready, Stored};
+use bindery_storage::tables::{Body, Lease, Leased, Queue, Ready, Stored};
 
 use super::arrive::{Arrival, sum};
 use super::draft::{Draft, Drafted};
@@ -120,20 +120,40 @@ impl Inner {
         }
     }
 
-    /// Drops messages that nobody took for too long. Whether they were still there.
+    /// Takes messages that nobody has. The commit holds only if nobody has them still, and if what is
+    /// set of the queue is what was read before, if that matters.
+    pub(super) fn take<'a>(
+        &self,
+        (of, set): (Of<'_>, Option<&Queue>),
+        messages: impl Iterator<Item = &'a Ready> + Clone,
+    ) -> Draft {
+        let set = set.map(|queue| self.table.unchanged(of, Some(queue)));
+        let still = messages.clone().map(|ready| self.table.still_ready(of, ready));
+        let mut draft = Draft::fenced(set.into_iter().chain(still));
+        draft.write(messages.map(|ready| self.table.delete_ready(of, ready)));
+        draft
+    }
+
+    /// Takes messages that nobody has out of the queue, bodies and all.
+    pub(super) fn take_away(&self, of: (Of<'_>, Option<&Queue>), messages: &[Ready]) -> Draft {
+        let mut draft = self.take(of, messages.iter());
+        for ready in messages {
+            draft.write(self.table.delete_body(of.0, ready.id, ready.bytes));
+        }
+        let went = sum(messages.iter().map(|ready| ready.bytes as usize));
+        self.went(&mut draft, of.0, went);
+        draft
+    }
+
+    /// Drops messages that nobody has. Whether nobody had them still, and the queue was as it was
+    /// read if it is given.
     pub(super) async fn drop_ready(
         &self,
-        of: Of<'_>,
+        of: (Of<'_>, Option<&Queue>),
         messages: &[Ready],
         end: End,
     ) -> Result<bool> {
-        let mut draft = Draft::fenced(messages.iter().map(|r| self.table.still_ready(of, r)));
-        for ready in messages {
-            draft.write([self.table.delete_ready(of, ready)]);
-            draft.write(self.table.delete_body(of, ready.id, ready.bytes));
-        }
-        self.went(&mut draft, of, sum(messages.iter().map(|ready| ready.bytes as usize)));
-        let done = self.commit(draft).await? == Drafted::Done;
+        let done = self.commit(self.take_away(of, messages)).await? == Drafted::Done;
         if done {
             messages.iter().for_each(|_| self.figures.ended(end));
         }

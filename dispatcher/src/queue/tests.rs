@@ -507,3 +507,31 @@ async fn a_message_that_comes_as_its_queue_is_left_is_delivered_all_the_same() {
         world.end().await;
     }
 }
+
+/// A batch was cut and sent by what was set of its queue when whoever attends it last looked, though
+/// something else was set before its messages were even sent.
+#[tokio::test]
+async fn what_is_set_of_a_queue_before_a_message_is_sent_counts_for_that_message() {
+    for seed in 0..200 {
+        let fixture = Arc::new(Fixture::new().await);
+        let in_batches_of =
+            |count| vec![QueueConsumer { max_batch_size: Some(count), ..consumer("jobs") }];
+        let a = World::tenant(&fixture, "a", in_batches_of(2)).await;
+        let fickle = Fickle { rows: fixture.engine.clone(), chance: Mutex::new(seed) };
+        let world = World::over(&fixture, Arc::new(fickle), Box::new(all_acked));
+        for round in 0..4 {
+            let (count, batches): (u32, _) = if round % 2 == 0 { (1, 2) } else { (2, 1) };
+            let before = world.seen().len();
+            // Whoever attends the queue looks at it again as it is set anew.
+            world.clock.advance(Duration::from_secs(1));
+            for _ in 0..(seed * 7 + round * 3) % 40 {
+                tokio::task::yield_now().await;
+            }
+            World::tenant(&fixture, "a", in_batches_of(count)).await;
+            world.send((a, "jobs"), 2).await;
+            world.until("an empty queue", async || world.backlog((a, "jobs")).await == 0).await;
+            assert_eq!(world.seen().len() - before, batches, "seed {seed}, round {round}");
+        }
+        world.end().await;
+    }
+}
