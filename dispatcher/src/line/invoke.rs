@@ -145,7 +145,7 @@ impl Line {
     fn make(self: &Arc<Self>, of: Of, id: u32, made: Made) -> Option<Place> {
         match of {
             Of::Export(export) => {
-                let waiting = Waiting::new(self, id, false);
+                let waiting = Waiting::new(self, id);
                 let target = (export.event, Target::Export(export.export));
                 match (export.session.ended(), export.line.upgrade()) {
                     (None, Some(line)) => line.invoke(target, made, waiting),
@@ -155,7 +155,7 @@ impl Line {
                     }
                 }
             }
-            Of::Result(place) => place.invoke(made, Waiting::new(self, id, true)),
+            Of::Result(place) => place.invoke(made, Waiting::new(self, id)),
             Of::Service(_) | Of::Soon(_) | Of::Late => {
                 self.late(id);
                 None
@@ -212,7 +212,7 @@ impl Line {
             let (outside, code) = (&self.host.outside, self.code.clone());
             let permit = outside.room(code, service.clone(), about.hops).await?;
             let own = About { hops: about.hops + 1, ..about.clone() };
-            let waiting = Waiting::new(self, id, false);
+            let waiting = Waiting::new(self, id);
             let back = match methods::begin(permit, service, made, (own, waiting)) {
                 Ok(first) => return Ok(first),
                 Err(back) => *back,
@@ -251,17 +251,18 @@ impl Line {
         self.attached(&mut table, event, &attached, &mut came.with)?;
         let too_large = too_large(&came.value)?;
         let exchange = table.events.get_mut(&event).ok_or(NO_EVENT)?;
-        let methods = exchange.methods.as_mut();
-        let waiting = methods.and_then(|methods| methods.invocations.remove(&invocation));
+        let methods = exchange.methods.get_or_insert_default();
+        let waiting = methods.invocations.remove(&invocation);
+        if came.is_kept() {
+            methods.kept.insert(invocation);
+        }
         if exchange.about.handler == Handler::Rpc && invocation == 0 {
             let wall = Duration::from_millis(self.code.limits.wall_ms_max.into());
             if exchange.client == Client::Listens {
                 exchange.client = Client::Gone(self.host.clock.elapsed() + wall);
             }
-            if let Some(methods) = &mut exchange.methods {
-                methods.returned = true;
-                methods.again = None;
-            }
+            methods.returned = true;
+            methods.again = None;
         }
         drop(table);
         let place = Place::new(self, event, invocation);
@@ -290,40 +291,26 @@ impl Line {
             self.moved(next, place);
         }
         let mut table = self.table();
-        let Table { events, .. } = &mut *table;
-        let exchange = event.and_then(|event| events.get_mut(&event));
-        let (Some(event), Some(exchange)) = (event, exchange) else {
+        let Some(event) = event.filter(|event| table.events.contains_key(event)) else {
             drop(table);
-            if is_kept {
-                place.finish();
-            }
-            return;
+            return place.finish_if(is_kept);
         };
-        let methods = exchange.methods.get_or_insert_default();
-        if is_kept {
-            methods.finishing.insert(id, place);
-        }
         let refused = match table.hand_with(&self.code, &mut with, event) {
             Ok(handed) => {
                 let given = self.give_locked(&mut table, event, value.into());
                 let answer = frame::Answer::Rpc(rpc::Result { how, value: given.frame() });
                 self.send_answer(id, answer, handed);
-                None
+                if is_kept && let Some(exchange) = table.events.get_mut(&event) {
+                    exchange.methods.get_or_insert_default().finishing.insert(id, place);
+                }
+                return;
             }
-            Err(refused) => {
-                // The caller does not learn that there is something to finish.
-                let methods = table.events.get_mut(&event).and_then(|e| e.methods.as_mut());
-                let place = methods.and_then(|methods| methods.finishing.remove(&id));
-                Some((refused, value, place))
-            }
+            Err(refused) => (refused, value),
         };
         drop(table);
-        if let Some((refused, _, place)) = refused {
-            if let Some(place) = place {
-                place.finish();
-            }
-            self.send_refusal(id, &refused);
-        }
+        // The caller does not learn that there is something to finish.
+        place.finish_if(is_kept);
+        self.send_refusal(id, &refused.0);
     }
 
     /// Nothing will come of a call of a method.
@@ -410,7 +397,8 @@ impl Line {
         let Some(methods) = methods else { return };
         let why = why(&self.code.worker, outcome);
         methods.session.end(&why);
-        methods.invocations.values().for_each(|waiting| waiting.refuse(&why));
+        let Methods { invocations, kept, .. } = &*methods;
+        invocations.values().for_each(|waiting| waiting.event_ended(kept, &why));
         methods.finishing.values().for_each(Place::finish);
     }
 }

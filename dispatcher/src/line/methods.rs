@@ -5,7 +5,7 @@
 //! was made. A call that is made of the result of one that has not begun yet waits for it here. No
 //! two tables are locked at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(super) struct Methods {
     pub(super) session: Arc<Session>,
     /// Invocations that have not returned, with who waits for each.
     pub(super) invocations: HashMap<u32, Waiting>,
+    /// Those that have returned something of which more can be made here, until all of it is.
+    pub(super) kept: HashSet<u32>,
     next: u32,
     /// What it was first called for, until it has returned that.
     pub(super) again: Option<Box<Again>>,
@@ -46,8 +48,8 @@ pub(super) struct Methods {
 pub(super) struct Waiting {
     line: Weak<Line>,
     call: u32,
-    /// It is made of a result, which the caller may have too.
-    of_result: bool,
+    /// The invocation of whose result it is made, if it is of one.
+    of_result: Option<u32>,
 }
 
 /// An invocation of some event.
@@ -153,8 +155,9 @@ impl Came {
 }
 
 impl Waiting {
-    pub(super) fn new(line: &Arc<Line>, call: u32, of_result: bool) -> Self {
-        Self { line: Arc::downgrade(line), call, of_result }
+    /// For a call of a service or of a stub.
+    pub(super) fn new(line: &Arc<Line>, call: u32) -> Self {
+        Self { line: Arc::downgrade(line), call, of_result: None }
     }
 
     /// Whose call it is, if anybody's still.
@@ -162,14 +165,28 @@ impl Waiting {
         Some((self.line.upgrade()?, self.call))
     }
 
-    /// Nothing will come of it: the callee has ended.
+    /// Nothing will come of it: it can not be made here.
     pub(super) fn refuse(&self, why: &str) {
-        let Some(line) = self.line.upgrade() else { return };
-        if self.of_result {
-            // If that result has gone to the caller, it says the rest.
-            line.late(self.call);
-        } else {
+        if let Some(line) = self.line.upgrade() {
             line.refuse_call(self.call, &Refused::failed(why.to_owned()));
+        }
+    }
+
+    /// It has not begun, and its callee is not there any more.
+    pub(super) fn not_begun(&self, why: &str) {
+        match (self.line.upgrade(), self.of_result) {
+            // If that result has gone to the caller, it says the rest.
+            (Some(line), Some(_)) => line.late(self.call),
+            _ => self.refuse(why),
+        }
+    }
+
+    /// Its event has ended, which keeps these results: one of a stub in such a result may have been
+    /// made here, and is not to be made again.
+    pub(super) fn event_ended(&self, kept: &HashSet<u32>, why: &str) {
+        match self.of_result.is_some_and(|of| kept.contains(&of)) {
+            true => self.refuse(why),
+            false => self.not_begun(why),
         }
     }
 
@@ -189,17 +206,23 @@ impl Place {
 
     /// Makes something of its result.
     pub(super) fn invoke(&self, made: Made, waiting: Waiting) -> Option<Self> {
+        let waiting = Waiting { of_result: Some(self.invocation), ..waiting };
         let Some(line) = self.line.upgrade() else {
-            waiting.refuse("");
+            waiting.not_begun(ENDED);
             return None;
         };
         line.invoke((self.event, Target::Result(self.invocation)), made, waiting)
     }
 
-    /// Nothing more will be made of its result.
+    /// Nothing more will be made of its result. No table may be locked.
     pub(super) fn finish(&self) {
         if let Some(line) = self.line.upgrade() {
             let (event, invocation) = (self.event, self.invocation);
+            if let Some(methods) =
+                line.table().events.get_mut(&event).and_then(|e| e.methods.as_mut())
+            {
+                methods.kept.remove(&invocation);
+            }
             line.send(&Down::Finished { event, invocation });
         }
     }
@@ -320,40 +343,38 @@ impl Line {
         waiting: Waiting,
     ) -> Option<Place> {
         match self.invoke_locked((event, target), &mut made, waiting) {
-            Ok(place) => Some(place),
-            Err((why, waiting)) => {
-                waiting.refuse(&why);
-                None
-            }
+            Ok(place) => return Some(place),
+            Err((Some(why), waiting)) => waiting.refuse(&why),
+            Err((None, waiting)) => waiting.not_begun(ENDED),
         }
+        None
     }
 
+    /// Else why not, and whoever waits; nothing is said if the event has ended.
     fn invoke_locked(
         self: &Arc<Self>,
         (event, target): (u32, Target),
         made: &mut Made,
         waiting: Waiting,
-    ) -> Result<Place, (String, Waiting)> {
+    ) -> Result<Place, (Option<String>, Waiting)> {
         let mut table = self.table();
         let Some(exchange) = table.events.get_mut(&event) else {
-            return Err((ENDED.into(), waiting));
+            return Err((None, waiting));
         };
         let methods = exchange.methods.get_or_insert_default();
         if methods.invocations.len() >= rpc::CALL_COUNT_MAX {
             let why = format!("Too many calls in one event at once. ({})", RPC_CALLS.fixed());
-            return Err((why, Waiting { of_result: false, ..waiting }));
+            return Err((Some(why), waiting));
         }
         if self.outbox.is_full() {
-            return Err((UNREAD.into(), Waiting { of_result: false, ..waiting }));
+            return Err((Some(UNREAD.into()), waiting));
         }
         let number = methods.next;
         methods.next = number.wrapping_add(1);
         let handed = table.hand_with(&self.code, &mut made.with, event);
         let handed = match handed {
             Ok(handed) => handed,
-            Err(refused) => {
-                return Err((refused.message.into(), Waiting { of_result: false, ..waiting }));
-            }
+            Err(refused) => return Err((Some(refused.message.into()), waiting)),
         };
         let arguments = std::mem::replace(&mut made.arguments, RequestBody::None);
         let given = self.give_locked(&mut table, event, arguments.into());

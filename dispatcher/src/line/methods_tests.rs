@@ -218,6 +218,44 @@ async fn a_callee_that_ends_breaks_what_it_handed_over_and_nobody_waits_on() {
     assert_eq!(again, format!("refusal 3 {why}"));
 }
 
+/// It was made once more of the stub in the result, and so twice of what that stub stands for.
+#[tokio::test]
+async fn a_call_of_a_result_that_its_callee_may_have_made_is_not_made_again() {
+    let (mut caller, mut callee) = both().await;
+    handed(&mut caller, &mut callee).await;
+    caller.peer(|peer| peer.say(&invoke(2, (0, Some(1)), "of the result"))).await;
+    callee
+        .peer(|peer| {
+            peer.hear();
+            peer.done(0, Outcome::ExceededCpu);
+        })
+        .await;
+    let heard = caller.peer(|peer| peer.hear()).await;
+    assert_eq!(heard, "refusal 2 Worker exceeded CPU time limit.");
+}
+
+/// Nothing is in such a result of which its callee could have made the call.
+#[tokio::test]
+async fn a_call_of_a_result_without_stubs_is_made_by_its_caller_whatever_ends_the_callee() {
+    let (mut caller, mut callee) = both().await;
+    caller
+        .peer(|peer| {
+            peer.say(&invoke(1, (SERVICE, None), "get"));
+            peer.say(&invoke(2, (0, Some(1)), "more"));
+        })
+        .await;
+    callee
+        .peer(|peer| {
+            let _ = (peer.hear(), peer.hear());
+            peer.say(&returned(0, 0, vec![]));
+            peer.done(0, Outcome::ExceededCpu);
+        })
+        .await;
+    let heard = caller.peer(|peer| [peer.hear(), peer.hear()]).await;
+    let value = "Inline([118, 97, 108, 117, 101])";
+    assert_eq!(heard, [format!("result 1 Returned {value}"), "result 2 Late None".into()]);
+}
+
 #[tokio::test]
 async fn a_caller_that_ends_lets_go_of_all_and_what_it_waited_for_is_canceled() {
     let (mut caller, mut callee) = both().await;
