@@ -26,9 +26,8 @@ async fn keep(host: &Host, tenant: &str, path: &str, body: impl Into<Vec<u8>>) {
 
 /// A figure of the server.
 async fn figure(host: &Host, name: &str) -> f64 {
-    let text = host.admin("GET", "/metrics").send().await.expect_status(200).text();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+    let figures = host.figures().await;
+    *figures.get(name).unwrap_or_else(|| panic!("no {name} in {figures:?}"))
 }
 
 async fn get(host: &Host, tenant: &str, path: &str) -> Answer {

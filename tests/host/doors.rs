@@ -1,5 +1,6 @@
 //! What every server has: a front door, an admin API, and a token for it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -89,6 +90,19 @@ impl Doors {
         let answer = self.upload(tenant, worker).await;
         assert!(matches!(answer.status, 200 | 201), "{answer}");
         answer.json()
+    }
+
+    /// Every series of `/metrics` with its value.
+    pub(crate) async fn figures(&self) -> BTreeMap<String, f64> {
+        let answer = self.admin("GET", "/metrics").send().await.expect_status(200);
+        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        let text = answer.text();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let pair = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            (name.to_owned(), value.parse().expect("a number"))
+        };
+        lines.map(pair).collect()
     }
 
     /// The tenant's records as far as they are remembered.

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{advance_until, ask, batches, batches_until, empty, held, producer, send, worker};
-use crate::host::{Host, Worker, moment};
+use super::{ask, batches, batches_until, comes_after, empty, held, producer, send, settled};
+use super::{settled_until, worker};
+use crate::host::{Host, Worker};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_reaches_its_consumer_and_is_gone() {
@@ -63,9 +64,8 @@ async fn a_batch_goes_when_it_is_full_or_its_oldest_has_waited() {
     send(&host, "demo", json!(messages)).await;
     let seen = batches_until(&host, "demo", 1).await;
     assert_eq!(held(&seen[0]), [1, 2, 3].map(|n| (json!(n), 1)), "it is full");
-    let (seen, after_ms) = advance_until(&host, "demo", 2, 500).await;
+    let seen = comes_after(&host, ("demo", 2), (7_000, 500)).await;
     assert_eq!(held(&seen[1]), [(json!(4), 1)]);
-    assert_eq!(after_ms, 7_000);
     host.shutdown().await;
 }
 
@@ -78,23 +78,24 @@ async fn nothing_is_delivered_before_its_delay_is_over() {
         { "body": "own", "delaySeconds": 90 }, { "body": "batch" },
     ], "delaySeconds": 60 });
     ask(&host, "demo", asked).await;
-    let (seen, after_ms) = advance_until(&host, "demo", 1, 1_000).await;
-    assert_eq!((held(&seen[0]), after_ms), (vec![(json!("batch"), 1)], 60_000));
-    let (seen, after_ms) = advance_until(&host, "demo", 2, 1_000).await;
-    assert_eq!((held(&seen[1]), after_ms), (vec![(json!("own"), 1)], 30_000));
+    let seen = comes_after(&host, ("demo", 1), (60_000, 1_000)).await;
+    assert_eq!(held(&seen[0]), [(json!("batch"), 1)]);
+    let seen = comes_after(&host, ("demo", 2), (30_000, 1_000)).await;
+    assert_eq!(held(&seen[1]), [(json!("own"), 1)]);
+    settled_until(&host, 2.0).await;
     for (retry, wanted_ms) in [
         (json!({ "then": "retry", "delaySeconds": 4 }), 4_000),
         (json!({ "then": "retry" }), 9_000),
         (json!({ "all": "retry", "delaySeconds": 20 }), 20_000),
         (json!({ "then": "throw" }), 9_000),
     ] {
-        let before = batches(&host, "demo").await.len();
+        let (before, settled) = (batches(&host, "demo").await.len(), settled(&host).await);
         ask(&host, "demo", json!({ "one": retry })).await;
-        batches_until(&host, "demo", before + 1).await;
-        let (seen, after_ms) = advance_until(&host, "demo", before + 2, 1_000).await;
-        assert_eq!((held(&seen[before + 1]), after_ms), (vec![(retry.clone(), 2)], wanted_ms));
+        settled_until(&host, settled + 1.0).await;
+        let seen = comes_after(&host, ("demo", before + 2), (wanted_ms, 1_000)).await;
+        assert_eq!(held(&seen[before + 1]), [(retry.clone(), 2)]);
         let purge = "/v1/tenants/demo/queues/jobs/purge";
-        moment().await;
+        settled_until(&host, settled + 2.0).await;
         host.admin("POST", purge).send().await.expect_status(200);
     }
     host.shutdown().await;

@@ -66,21 +66,42 @@ async fn batches_until(doors: &Doors, tenant: &str, count: usize) -> Vec<Value> 
     within(SOON, &format!("{count} batches"), seen).await
 }
 
-/// Moves a clock that stands, step by step, until a consumer was given so many batches. Gives them
-/// and how many milliseconds that took.
-async fn advance_until(host: &Host, tenant: &str, count: usize, step_ms: u64) -> (Vec<Value>, u64) {
-    let before = host.clock().now().0;
-    for _ in 0..2_000 {
+/// Moves a clock that stands by steps to when a batch is due, and sees that it comes then and was not
+/// there before. Gives all batches.
+async fn comes_after(
+    host: &Host,
+    (tenant, count): (&str, usize),
+    (due_ms, step_ms): (u64, u64),
+) -> Vec<Value> {
+    let mut left_ms = due_ms;
+    while left_ms > 0 {
         for _ in 0..5 {
             moment().await;
         }
         let seen = batches(host, tenant).await;
-        if seen.len() >= count {
-            return (seen, host.clock().now().0 - before);
-        }
+        assert!(seen.len() < count, "{left_ms} ms too early: {seen:?}");
+        let step_ms = step_ms.min(left_ms);
         host.clock().advance(Duration::from_millis(step_ms));
+        left_ms -= step_ms;
     }
-    panic!("no {count} batches: {:?}", batches(host, tenant).await);
+    batches_until(host, tenant, count).await
+}
+
+/// How many messages of all queues were settled, whatever became of them.
+async fn settled(host: &Host) -> f64 {
+    let figures = host.figures().await;
+    let ends = figures.iter().filter(|(name, _)| name.starts_with("bindery_queue_message_ends"));
+    ends.map(|(_, count)| count).sum()
+}
+
+/// Waits until so many messages were settled.
+async fn settled_until(host: &Host, count: f64) {
+    let done = async {
+        while settled(host).await < count {
+            moment().await;
+        }
+    };
+    within(SOON, &format!("{count} messages to be settled"), done).await;
 }
 
 /// What a batch held: each message's body and attempt.

@@ -15,7 +15,7 @@ async fn an_event_that_holds_an_isolate_does_not_hold_up_the_versions_others() {
     let body = "globalThis.id ??= crypto.randomUUID();
         if (new URL(request.url).pathname === '/spin') { console.log('spins'); for (;;); }
         return new Response(globalThis.id);";
-    host.deploy(TENANT, &handler(body).limits(json!({ "cpu_ms": 6_000 }))).await;
+    host.deploy(TENANT, &handler(body).limits(json!({ "cpu_ms": 3_000 }))).await;
     let first = host.get(TENANT, "/").await.expect_status(200).text();
     let spins = host.request(TENANT, "GET", "/spin").sent().await;
     until("the isolate to be held", async || lines(&host, TENANT).await[0].is_held()).await;
@@ -108,7 +108,7 @@ async fn a_burst_for_a_tenant_whose_isolate_has_gone_starts_one() {
 async fn the_thread_of_a_call_that_takes_long_gives_way_and_no_other_does() {
     let host = Host::new().cordons(1).start().await;
     host.deploy("other", &handler("return new Response('hi');")).await;
-    host.deploy(TENANT, &handler("for (;;);").limits(json!({ "cpu_ms": 5_000 }))).await;
+    host.deploy(TENANT, &handler("for (;;);").limits(json!({ "cpu_ms": 2_000 }))).await;
     let cordon = host.cordon_pids()[0];
     // Blank isolates are made by threads that are low too.
     let isolates = || host.server().placement().cordons().measure().isolate_count;

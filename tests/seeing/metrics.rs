@@ -6,23 +6,10 @@ use serde_json::json;
 
 use crate::host::{Doors, Host, Worker};
 
-/// Every series with its value.
-async fn scrape(host: &Host) -> BTreeMap<String, f64> {
-    let answer = host.admin("GET", "/metrics").send().await.expect_status(200);
-    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    let text = answer.text();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let pair = |line: &str| {
-        let (name, value) = line.rsplit_once(' ').expect("a name and a value");
-        (name.to_owned(), value.parse().expect("a number"))
-    };
-    lines.map(pair).collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traffic_of_many_tenants_is_counted_in_the_series_that_were_there_before() {
     let host = Host::new().start().await;
-    let before = scrape(&host).await;
+    let before = host.figures().await;
     let source = "export default { fetch(request) { \
         if (request.url.endsWith('/throw')) throw new Error('x'); \
         return new Response('made', { status: 201 }); } };";
@@ -38,7 +25,7 @@ async fn traffic_of_many_tenants_is_counted_in_the_series_that_were_there_before
         let failed = |record: &serde_json::Value| record["outcome"] == "exception";
         host.logs_until(tenant, failed).await;
     }
-    let after = scrape(&host).await;
+    let after = host.figures().await;
     let names = |series: &BTreeMap<String, f64>| series.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&before), names(&after));
     assert!(before.len() < 200, "{} series", before.len());
