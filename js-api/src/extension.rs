@@ -3,8 +3,10 @@
 //! The snapshot and every isolate take it from here, because the engine checks only names.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use deno_core::{Extension, JsRuntime, RuntimeOptions};
+use deno_web::InMemoryBroadcastChannel;
 
 use crate::door::{self, Door};
 use crate::{fetch, loader, ops, rpc};
@@ -33,7 +35,6 @@ deno_core::extension!(
         door::call::op_door_release,
         door::decision::op_door_settle,
         door::decision::op_door_no_retry,
-        door::ops::op_denied,
         loader::ops::op_door_wasm_bytes,
         fetch::ops::op_fetch_send,
         rpc::ops::op_door_invoke,
@@ -43,7 +44,6 @@ deno_core::extension!(
         rpc::ops::op_door_finish,
         rpc::ops::op_door_watch,
         rpc::ops::op_door_loopback,
-        door::ops::op_rethrow,
     ],
     esm_entry_point = "ext:bindery/bootstrap.js",
     esm = [
@@ -109,9 +109,11 @@ pub fn for_snapshot() -> Vec<Extension> {
     ])
 }
 
-/// What one isolate is made from. Blobs and channels are its own: shared, they would be a way
-/// from one tenant to another.
+/// What one isolate is made from. Blobs are its own: shared, they would be a way from one tenant to
+/// another.
 pub fn for_isolate(door: Door) -> (Vec<Extension>, door::Shared) {
+    /// The ops that would reach it are not there, and each of its own is 16 KiB.
+    static CHANNELS: LazyLock<InMemoryBroadcastChannel> = LazyLock::new(Default::default);
     let door = door::Shared::new(door);
     let extensions = closed(vec![
         deno_webidl::deno_webidl::init(),
@@ -119,7 +121,7 @@ pub fn for_isolate(door: Door) -> (Vec<Extension>, door::Shared) {
             deno_web::BlobStore::default_arc(),
             None,
             false,
-            deno_web::InMemoryBroadcastChannel::default(),
+            CHANNELS.clone(),
         ),
         deno_crypto::deno_crypto::init(None),
         guarded(bindery::init(door.clone())),
@@ -142,12 +144,14 @@ fn guarded(mut extension: Extension) -> Extension {
     extension
 }
 
-/// Takes away the tables through which a static import could reach scripts that are loaded on
-/// demand, past the module loader.
+/// Takes away the ops and classes that a tenant's isolate may not have, and the tables through which
+/// a static import could reach scripts that are loaded on demand, past the module loader.
 fn closed(extensions: Vec<Extension>) -> Vec<Extension> {
     extensions
         .into_iter()
         .map(|mut extension| {
+            extension.ops.to_mut().retain(|op| ops::is_allowed(op.name));
+            extension.objects.to_mut().retain(|class| ops::is_allowed(class.name.0));
             extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
             extension.synthetic_esm_modules = Cow::Borrowed(&[]);
             extension

@@ -184,4 +184,8 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
         "crypto: the values of randomUUID, and whether a seed was given (never)",
         &["op_crypto_random_uuid_batch", "op_crypto_is_seeded"],
     ),
+    (
+        "crypto: classes of the engine's behind ours, which bound what a call may cost",
+        &["Crypto", "CryptoKey", "SubtleCrypto"],
+    ),
 ];
