@@ -117,12 +117,7 @@ pub fn for_isolate(door: Door) -> (Vec<Extension>, door::Shared) {
     let door = door::Shared::new(door);
     let extensions = closed(vec![
         deno_webidl::deno_webidl::init(),
-        deno_web::deno_web::init(
-            deno_web::BlobStore::default_arc(),
-            None,
-            false,
-            CHANNELS.clone(),
-        ),
+        deno_web::deno_web::init(deno_web::BlobStore::default_arc(), None, false, CHANNELS.clone()),
         deno_crypto::deno_crypto::init(None),
         guarded(bindery::init(door.clone())),
     ]);
