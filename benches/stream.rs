@@ -1,5 +1,6 @@
 //! Bodies: MB/s (10^6 bytes) of responses and of an echo, one connection at a time, and how much
-//! resident memory rises while a gibibyte passes through.
+//! resident memory rises while a gibibyte passes through. Beside them a bare server in the bench's own
+//! process writes as many bytes from its memory: what this machine gives at best.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use support::client::Client;
 use support::histogram::median;
 use support::http::Body;
 use support::options::Options;
+use support::origin::Origin;
 use support::pair::Pair;
 use support::process::{self, Running};
 use support::report::{Bound, Report};
@@ -27,6 +29,8 @@ const MIB: u64 = 1 << 20;
 /// The echo's large body: the limit for a request's body is 100 MB, which 100 MiB would exceed.
 const ECHO_MIB: u64 = 95;
 const HOST: &str = "t0.localhost";
+/// The bare server.
+const BARE: &str = "bare";
 /// Between two looks at the memory of a server.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -106,11 +110,16 @@ fn rates(
         server.uploader()?.upload("t0", worker)?;
         Ok(server)
     })?;
-    let contenders = pair.addresses();
+    let bare = Origin::start()?;
+    let mut contenders = pair.addresses();
+    contenders.push((BARE, bare.address));
     let mut rates = Rates::new();
     for _ in 0..round_count {
         for (at, case) in CASES.iter().enumerate() {
             for (name, address) in &contenders {
+                if *name == BARE && case.way == Way::Echo {
+                    continue;
+                }
                 let rate = rate(*address, case, time)
                     .map_err(|error| format!("{name}, {}: {error}", case.name))?;
                 rates.entry((at, name)).or_default().push(rate);
@@ -197,18 +206,23 @@ fn fill(report: &mut Report, rates: &Rates) {
     for (at, case) in CASES.iter().enumerate() {
         let ours = rates.get(&(at, bindery::NAME));
         let theirs = rates.get(&(at, workerd::NAME));
+        let bare = rates.get(&(at, BARE));
         let middle = |rates: Option<&Vec<f64>>| -> Value {
             rates.map_or(Value::Null, |rates| median(rates).into())
         };
-        let ratio = ours.zip(theirs).map(|(ours, theirs)| {
-            median(&ours.iter().zip(theirs).map(|(a, b)| a / b).collect::<Vec<_>>())
-        });
-        rows.push(vec![case.name.into(), middle(ours), middle(theirs), ratio.into()]);
+        let to_theirs = |rates: Option<&Vec<f64>>| {
+            let (rates, theirs) = rates.zip(theirs)?;
+            Some(median(&rates.iter().zip(theirs).map(|(a, b)| a / b).collect::<Vec<_>>()))
+        };
+        let (ratio, most) = (to_theirs(ours), to_theirs(bare));
+        let figures = [middle(ours), middle(theirs), ratio.into(), middle(bare), most.into()];
+        rows.push([vec![case.name.into()], figures.to_vec()].concat());
         if let Some(ratio) = ratio.filter(|_| case.bytes == MIB) {
             let name = format!("{}, MB/s, x workerd", case.name);
             report.floor(&name, ratio, Bound::AtLeast(2.5), None);
         }
     }
-    let columns = ["body", "bindery MB/s", "workerd MB/s", "ratio"];
-    report.table("medians of the rounds", &columns, rows);
+    let columns = ["body", "bindery MB/s", "workerd MB/s", "ratio", "bare MB/s", "ratio"];
+    report.table("medians of the rounds, ratios to workerd", &columns, rows);
+    report.note("bare: a server without HTTP or JavaScript, the most that this machine gives");
 }

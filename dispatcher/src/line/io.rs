@@ -92,17 +92,21 @@ impl Io {
         })
     }
 
-    fn take_in(&mut self, read: &[u8]) -> Result<(), Violation> {
-        if self.partial.is_empty() {
-            let done = self.hear_all(read)?;
-            self.partial.extend_from_slice(read.get(done..).unwrap_or_default());
-            return Ok(());
-        }
+    fn take_in(&mut self, mut read: &[u8]) -> Result<(), Violation> {
         let mut partial = std::mem::take(&mut self.partial);
-        partial.extend_from_slice(read);
-        let done = self.hear_all(&partial)?;
-        if done < partial.len() {
-            partial.drain(..done);
+        // Only what belongs to the frame that has begun is put behind its beginning.
+        while !partial.is_empty() && !read.is_empty() {
+            let missing = codec::missing(&partial, codec::UP_BYTES_MAX)?;
+            let (more, rest) = read.split_at(missing.min(read.len()));
+            partial.extend_from_slice(more);
+            read = rest;
+            if self.hear_all(&partial)? > 0 {
+                partial.clear();
+            }
+        }
+        let done = self.hear_all(read)?;
+        partial.extend_from_slice(read.get(done..).unwrap_or_default());
+        if !partial.is_empty() {
             self.partial = partial;
         }
         Ok(())
@@ -124,4 +128,39 @@ impl Io {
 enum Failed {
     Socket,
     Violation(Violation),
+}
+
+#[cfg(test)]
+mod tests {
+    use bindery_wire::frame::{Body, CHUNK_BYTES_MAX, Head, Up};
+    use http_body_util::BodyExt;
+
+    use super::super::RequestBody;
+    use super::super::tests::{download, started};
+    use super::*;
+
+    #[tokio::test]
+    async fn frames_are_heard_whole_whatever_pieces_they_come_in() {
+        let chunks = [1, 300, CHUNK_BYTES_MAX, 2, CHUNK_BYTES_MAX].map(|n| vec![n as u8; n]);
+        let mut bytes = Vec::new();
+        let mut say = |frame: &Up<'_>| codec::write(&mut bytes, frame, codec::UP_BYTES_MAX);
+        let body = Body::Stream { body: 9, length: None };
+        say(&Up::Head(Head { event: 0, status: 200, headers: b"", body })).expect("fits");
+        for chunk in &chunks {
+            say(&Up::Chunk { body: 9, bytes: chunk }).expect("fits");
+        }
+        say(&Up::End { body: 9, whole: true }).expect("fits");
+        for size in [1, 2, 3, 5, 303, 4_096, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX + 9, bytes.len()] {
+            let setup = started().await;
+            let begun = setup.begin(RequestBody::None).await;
+            let (socket, _other) = UnixStream::pair().expect("a pair");
+            let mut io = Io::new(setup.line.clone(), socket);
+            for piece in bytes.chunks(size) {
+                assert!(io.take_in(piece).is_ok(), "pieces of {size}");
+            }
+            assert!(io.partial.is_empty(), "pieces of {size}");
+            let whole = download(begun).await.collect().await.expect("whole").to_bytes();
+            assert!(whole == chunks.concat(), "pieces of {size}");
+        }
+    }
 }

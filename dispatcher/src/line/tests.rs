@@ -325,7 +325,7 @@ pub(super) async fn head(begun: Begun) -> (Bytes, ReplyBody) {
     }
 }
 
-async fn download(begun: Begun) -> Download {
+pub(super) async fn download(begun: Begun) -> Download {
     match head(begun).await.1 {
         ReplyBody::Stream(download) => download,
         other => panic!("no stream: {other:?}"),

@@ -1,6 +1,8 @@
 //! Bodies on their way through the door, within the credit that the reader gave.
 
-use bindery_wire::frame::{BODIES_COUNT_MAX, BODY_COUNT_MAX, Body, CHUNK_BYTES_MAX, Up};
+use bindery_wire::frame::{
+    BODIES_COUNT_MAX, BODY_COUNT_MAX, BODY_INLINE_BYTES_MAX, Body, CHUNK_BYTES_MAX, Up,
+};
 use bindery_wire::value::Attached;
 
 use super::{Door, Error};
@@ -84,43 +86,79 @@ impl Door {
         }
     }
 
+    /// Sends what goes with `bytes`, and of them what the credit allows: the rest is kept and follows
+    /// by itself. Returns the number of the body if something is left, or 0.
+    pub(crate) fn send_whole(
+        &mut self,
+        event: u32,
+        (bytes, credit): (&[u8], u32),
+        say: impl FnOnce(&mut Self, Body<'_>) -> Result<(), Error>,
+    ) -> Result<u32, Error> {
+        if bytes.len() <= BODY_INLINE_BYTES_MAX {
+            return say(self, Body::Inline(bytes)).map(|()| 0);
+        }
+        let id = self.begin_body(event, Source::Script, credit)?;
+        let length = Some(bytes.len() as u64);
+        if let Err(error) = say(self, Body::Stream { body: id, length }) {
+            self.up.remove(&id);
+            return Err(error);
+        }
+        let sent = self.send_some(id, bytes);
+        let rest = bytes.get(sent..).unwrap_or_default();
+        if rest.is_empty() {
+            self.end_body(id);
+            return Ok(0);
+        }
+        if let Some(body) = self.up.get_mut(&id) {
+            body.source = Source::Bytes { bytes: rest.to_vec(), at: 0 };
+        }
+        Ok(id)
+    }
+
     /// Sends what the credit allows of a body whose bytes are all here. True when it is done.
     pub fn pump(&mut self, id: u32) -> bool {
         let Some(body) = self.up.get_mut(&id) else { return true };
         let Source::Bytes { bytes, at } = &mut body.source else { return false };
-        let bytes = std::mem::take(bytes);
-        let mut from = *at;
-        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
-            let Some(body) = self.up.get_mut(&id) else { return true };
-            let size = rest.len().min(CHUNK_BYTES_MAX).min(body.credit as usize);
-            if size == 0 {
-                body.source = Source::Bytes { bytes, at: from };
-                return false;
-            }
-            body.credit -= u32::try_from(size).unwrap_or(body.credit);
-            body.sent += size as u64;
-            self.send(&Up::Chunk { body: id, bytes: rest.get(..size).unwrap_or(rest) });
-            from += size;
+        let (bytes, from) = (std::mem::take(bytes), *at);
+        let rest = bytes.get(from..).unwrap_or_default();
+        let sent = self.send_some(id, rest);
+        if sent == rest.len() {
+            self.end_body(id);
+            return true;
         }
-        self.up.remove(&id);
-        self.send(&Up::End { body: id, whole: true });
-        true
+        if let Some(body) = self.up.get_mut(&id) {
+            body.source = Source::Bytes { bytes, at: from + sent };
+        }
+        false
     }
 
     /// Sends what the credit allows of bytes that JavaScript writes, and says how many it took.
     pub(super) fn write_body(&mut self, id: u32, bytes: &[u8]) -> Result<u32, Error> {
         let max = self.limits.response_bytes_max;
-        let body = self.up.get_mut(&id).ok_or(Error::NoBody)?;
-        let taken = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(body.credit);
-        body.sent = body.sent.saturating_add(u64::from(taken));
-        if body.sent > max {
+        let body = self.up.get(&id).ok_or(Error::NoBody)?;
+        let taken = bytes.len().min(body.credit as usize);
+        if body.sent.saturating_add(taken as u64) > max {
             return Err(Error::ResponseTooLong { max });
         }
+        Ok(u32::try_from(self.send_some(id, bytes)).unwrap_or(u32::MAX))
+    }
+
+    /// Sends what the credit allows of these bytes; how many that is.
+    fn send_some(&mut self, id: u32, bytes: &[u8]) -> usize {
+        let Some(body) = self.up.get_mut(&id) else { return 0 };
+        let taken = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(body.credit);
         body.credit -= taken;
-        for part in bytes.get(..taken as usize).unwrap_or_default().chunks(CHUNK_BYTES_MAX) {
+        body.sent = body.sent.saturating_add(u64::from(taken));
+        let taken = taken as usize;
+        for part in bytes.get(..taken).unwrap_or_default().chunks(CHUNK_BYTES_MAX) {
             self.send(&Up::Chunk { body: id, bytes: part });
         }
-        Ok(taken)
+        taken
+    }
+
+    fn end_body(&mut self, id: u32) {
+        self.up.remove(&id);
+        self.send(&Up::End { body: id, whole: true });
     }
 
     /// More credit for a body. True if JavaScript writes it, and must be told.

@@ -2,11 +2,11 @@
 #![expect(missing_docs, unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
 
 use bindery_wire::binding::HEAD_BYTES_MAX;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Bound, Call, Operation, UNREAD_BYTES, Up};
+use bindery_wire::frame::{Body, Bound, Call, Operation, UNREAD_BYTES, Up};
 use bindery_wire::value::{ATTACHED_COUNT_MAX, Attached, Rights};
 use deno_core::{OpState, op2, v8};
 
-use super::ops::{bytes_of, kind};
+use super::ops::{kind, with_bytes};
 use super::{Door, Error, Shared, Source, UpBody};
 
 /// The body of a call, as `body.js` has it.
@@ -44,7 +44,7 @@ impl Shared {
                 let length = u64::try_from(given.length).ok();
                 door.call(call, Body::Stream { body, length }).map(|()| body)
             }
-            _ => self.open()?.call_with_bytes(call, bytes_of(scope, given.body)?),
+            _ => with_bytes(scope, given.body, |bytes| self.open()?.call_with_bytes(call, bytes)),
         }
     }
 }
@@ -96,20 +96,14 @@ impl Door {
         }
     }
 
-    fn call_with_bytes(&mut self, call: Call<'_>, bytes: Vec<u8>) -> Result<u32, Error> {
-        if bytes.len() <= BODY_INLINE_BYTES_MAX {
-            return self.call(call, Body::Inline(&bytes)).map(|()| 0);
-        }
+    fn call_with_bytes(&mut self, call: Call<'_>, bytes: &[u8]) -> Result<u32, Error> {
         let max = self.limits.response_bytes_max;
-        let length = bytes.len() as u64;
-        if length > max {
+        if bytes.len() as u64 > max {
             return Err(Error::RequestTooLong { max });
         }
         self.check_runs(call.event)?;
-        let source = Source::Bytes { bytes, at: 0 };
-        let body = self.begin_body(call.event, source, UNREAD_BYTES)?;
-        self.call(call, Body::Stream { body, length: Some(length) })?;
-        Ok(if self.pump(body) { 0 } else { body })
+        let event = call.event;
+        self.send_whole(event, (bytes, UNREAD_BYTES), |door, body| door.call(call, body))
     }
 
     fn call<'a>(&mut self, call: Call<'a>, body: Body<'a>) -> Result<(), Error> {

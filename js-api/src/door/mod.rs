@@ -29,7 +29,7 @@ pub use body::{DownBody, Source, UpBody};
 pub use error::Error;
 pub use event::Event;
 pub use log::{MODULE_ROOT, clip, own_frames};
-pub(crate) use ops::bytes_of;
+pub(crate) use ops::with_bytes;
 pub use timers::Timers;
 
 use log::Logged;

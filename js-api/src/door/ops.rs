@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Head, Up, WINDOW_BYTES};
+use bindery_wire::frame::{Body, Head, Up, WINDOW_BYTES};
 use bindery_wire::log::Level;
 use bindery_wire::{Outcome, flat};
 use deno_core::{OpState, op2, v8};
@@ -51,49 +51,32 @@ pub fn op_door_head<'s>(
             let body = shared.open()?.begin_body(event, Source::Script, WINDOW_BYTES)?;
             answer(Body::Stream { body, length: known }).map(|()| body)
         }
-        _ => {
-            let bytes = bytes_of(scope, body)?;
-            if bytes.len() <= BODY_INLINE_BYTES_MAX {
-                return answer(Body::Inline(&bytes)).map(|()| 0);
+        _ => with_bytes(scope, body, |bytes| {
+            let mut door = shared.open()?;
+            let max = door.limits.response_bytes_max;
+            if bytes.len() as u64 > max {
+                return Err(Error::ResponseTooLong { max });
             }
-            answer_long(&shared, event, status, &headers, bytes)
-        }
+            // JavaScript need not stay for what does not fit into the head.
+            door.send_whole(event, (bytes, WINDOW_BYTES), |door, body| {
+                door.answer(Head { event, status, headers: &headers, body })
+            })
+        }),
     }
 }
 
-/// Answers with a body that is all here but too long for the head: it follows by credit, and
-/// JavaScript need not stay for it.
-fn answer_long(
-    shared: &Shared,
-    event: u32,
-    status: u16,
-    headers: &[u8],
-    bytes: Vec<u8>,
-) -> Result<u32, Error> {
-    let mut door = shared.open()?;
-    let max = door.limits.response_bytes_max;
-    let length = bytes.len() as u64;
-    if length > max {
-        return Err(Error::ResponseTooLong { max });
-    }
-    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 }, WINDOW_BYTES)?;
-    let stream = Body::Stream { body, length: Some(length) };
-    door.answer(Head { event, status, headers, body: stream })?;
-    door.pump(body);
-    Ok(if door.up.contains_key(&body) { body } else { 0 })
-}
-
-/// The bytes of a text or of a view of bytes.
-pub(crate) fn bytes_of<'s>(
+/// Does something with the bytes of a text or of a view of bytes, where they are.
+pub(crate) fn with_bytes<'s, R>(
     scope: &mut v8::PinScope<'s, '_>,
     value: v8::Local<'s, v8::Value>,
-) -> Result<Vec<u8>, Error> {
+    with: impl FnOnce(&[u8]) -> Result<R, Error>,
+) -> Result<R, Error> {
     if let Ok(text) = v8::Local::<v8::String>::try_from(value) {
-        return Ok(text.to_rust_string_lossy(scope).into_bytes());
+        return with(text.to_rust_string_lossy(scope).as_bytes());
     }
     let view = v8::Local::<v8::ArrayBufferView>::try_from(value).map_err(|_| Error::NotABody)?;
     let mut small = [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP];
-    Ok(view.get_contents(&mut small).to_vec())
+    with(view.get_contents(&mut small))
 }
 
 impl Door {

@@ -2,14 +2,14 @@
 #![expect(unreachable_pub, reason = "the op macro repeats each op where no doc goes")]
 
 use bindery_wire::binding;
-use bindery_wire::frame::{BODY_INLINE_BYTES_MAX, Body, Call, Operation, UNREAD_BYTES, Up};
+use bindery_wire::frame::{Body, Call, Operation, UNREAD_BYTES, Up};
 use bindery_wire::rpc::{
     How, Invoke, Loopback, PATH_BYTES_MAX, PATH_COUNT_MAX, Returned, VALUE_BYTES_MAX,
 };
 use deno_core::{OpState, op2, v8};
 
 use crate::door::call::{Given, exports};
-use crate::door::{Door, Error, Shared, Source, bytes_of};
+use crate::door::{Door, Error, Shared, with_bytes};
 
 /// Calls a method: of a slot, or of what the call `of` results in if that is not negative. The path
 /// is a list as JSON. Returns the number of a body that is not all out, or 0.
@@ -76,24 +76,19 @@ pub fn op_door_return<'s>(
         1 => How::Threw,
         _ => How::Late,
     };
-    let bytes = if body.is_null() { Vec::new() } else { bytes_of(scope, body)? };
-    let mut door = state.borrow::<Shared>().open()?;
-    let attached = door.take_attached();
-    door.check_runs(event)?;
-    // With something, the result is held too, until nothing more is made of it.
-    let results = u32::from(!attached.is_empty());
-    door.held(event, exports(&attached).saturating_add(results));
-    let mut said = Returned { event, invocation, how, value: Body::None, attached };
-    if bytes.len() <= BODY_INLINE_BYTES_MAX {
-        said.value = Body::Inline(&bytes);
-        door.try_send(&Up::Returned(said))?;
-        return Ok(0);
-    }
-    let length = Some(bytes.len() as u64);
-    let body = door.begin_body(event, Source::Bytes { bytes, at: 0 }, UNREAD_BYTES)?;
-    said.value = Body::Stream { body, length };
-    door.try_send(&Up::Returned(said))?;
-    Ok(if door.pump(body) { 0 } else { body })
+    let shared = state.borrow::<Shared>().clone();
+    let say = |bytes: &[u8]| {
+        let mut door = shared.open()?;
+        let attached = door.take_attached();
+        door.check_runs(event)?;
+        // With something, the result is held too, until nothing more is made of it.
+        let results = u32::from(!attached.is_empty());
+        door.held(event, exports(&attached).saturating_add(results));
+        door.send_whole(event, (bytes, UNREAD_BYTES), |door, value| {
+            door.try_send(&Up::Returned(Returned { event, invocation, how, value, attached }))
+        })
+    };
+    if body.is_null() { say(&[]) } else { with_bytes(scope, body, say) }
 }
 
 /// Says that nothing more will be made of a call's result.
@@ -128,16 +123,18 @@ pub fn op_door_loopback<'s>(
     #[string] entrypoint: &str,
     props: v8::Local<'s, v8::Value>,
 ) -> Result<(), Error> {
-    let props = if props.is_null() { None } else { Some(bytes_of(scope, props)?) };
-    let mut door = state.borrow::<Shared>().open()?;
-    let attached = door.take_attached();
-    let event = u32::try_from(event).ok();
-    if let Some(event) = event {
-        door.check_runs(event)?;
-    }
-    let entrypoint = Some(entrypoint).filter(|name| *name != "default");
-    let props = props.as_deref();
-    door.hold_own(Loopback { slot, event, entrypoint, props, attached })
+    let shared = state.borrow::<Shared>().clone();
+    let hold = |props: Option<&[u8]>| {
+        let mut door = shared.open()?;
+        let attached = door.take_attached();
+        let event = u32::try_from(event).ok();
+        if let Some(event) = event {
+            door.check_runs(event)?;
+        }
+        let entrypoint = Some(entrypoint).filter(|name| *name != "default");
+        door.hold_own(Loopback { slot, event, entrypoint, props, attached })
+    };
+    if props.is_null() { hold(None) } else { with_bytes(scope, props, |bytes| hold(Some(bytes))) }
 }
 
 impl Door {

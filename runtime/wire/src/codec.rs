@@ -79,12 +79,21 @@ pub fn split(bytes: &[u8], max: usize) -> Result<Option<(&[u8], usize)>, Error> 
     let Some(prefix) = bytes.first_chunk::<PREFIX_BYTES>() else {
         return Ok(None);
     };
-    let got = u32::from_le_bytes(*prefix) as usize;
-    if got > max {
-        return Err(Error::TooLong { got, max });
-    }
-    let end = PREFIX_BYTES + got;
+    let end = PREFIX_BYTES + length(prefix, max)?;
     Ok(bytes.get(PREFIX_BYTES..end).map(|frame| (frame, end)))
+}
+
+/// How many more bytes it takes to know of the frame that `bytes` begin, or to have all of it.
+pub fn missing(bytes: &[u8], max: usize) -> Result<usize, Error> {
+    let Some(prefix) = bytes.first_chunk::<PREFIX_BYTES>() else {
+        return Ok(PREFIX_BYTES - bytes.len());
+    };
+    Ok((PREFIX_BYTES + length(prefix, max)?).saturating_sub(bytes.len()))
+}
+
+fn length(prefix: &[u8; PREFIX_BYTES], max: usize) -> Result<usize, Error> {
+    let got = u32::from_le_bytes(*prefix) as usize;
+    if got > max { Err(Error::TooLong { got, max }) } else { Ok(got) }
 }
 
 /// Reads one frame, which must be all of `bytes`.
@@ -147,6 +156,9 @@ mod tests {
             write(&mut out, &fetch(&url, &headers, &body), DOWN_BYTES_MAX).expect("fits");
             for cut in 0..out.len() {
                 prop_assert!(matches!(split(&out[..cut], DOWN_BYTES_MAX), Ok(None)));
+                let missing = missing(&out[..cut], DOWN_BYTES_MAX).expect("of this length");
+                let wanted = if cut < PREFIX_BYTES { PREFIX_BYTES } else { out.len() };
+                prop_assert_eq!(cut + missing, wanted);
             }
             let (frame, end) = split(&out, DOWN_BYTES_MAX).expect("splits").expect("whole");
             prop_assert_eq!(end, out.len());
