@@ -17,14 +17,11 @@ use futures_util::future::BoxFuture;
 
 use crate::clock::{Clock, Millis};
 use crate::code::Code;
-use crate::line::{About, Begun, NotTaken, Reply, RequestId};
-use crate::placement::{Failed, Placement};
+use crate::line::{About, Begun, MOVE_COUNT_MAX, NotTaken, Reply, RequestId};
+use crate::placement::{Failed, NoRoom, Placement};
 use crate::rpc::Props;
 use crate::tasks::Tasks;
 use crate::trace::Trace;
-
-/// How often an event looks for an isolate that still takes it.
-const MOVE_COUNT_MAX: u32 = 8;
 
 /// How an event ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,19 +174,21 @@ impl Events {
         about: About,
     ) -> Result<Begun, Begin> {
         let To { entrypoint, props, limits } = to;
-        let failed = |error| Begin::Failed(error);
-        let line = self.placement.line(code, &self.tasks).await;
-        let line = line.map_err(|error| failed(error.into()))?;
-        if line.has(entrypoint, kind.handler()) == Some(false) {
+        let permit = self.placement.permit(code, &self.tasks).await;
+        let permit = permit.map_err(|why| match why {
+            NoRoom::NotStarted(failed) => Begin::Failed(failed.into()),
+            NoRoom::Full | NoRoom::Closed => Begin::Failed(Error::Full),
+        })?;
+        let handler = kind.handler();
+        if permit.line().and_then(|line| line.has(entrypoint, handler)) == Some(false) {
             let export = entrypoint.unwrap_or("default").to_owned();
-            return Err(failed(Error::NoHandler { export, handler: kind.handler() }));
+            return Err(Begin::Failed(Error::NoHandler { export, handler }));
         }
         let refused = |refused| match refused {
             NotTaken::Closed => Begin::Closed,
             NotTaken::Full => Begin::Failed(Error::Full),
             NotTaken::TooLarge => Begin::Failed(Error::TooLarge),
         };
-        let permit = line.permit().await.map_err(refused)?;
         Begun::handle_as(permit, (entrypoint, props, limits), kind, about).map_err(refused)
     }
 }

@@ -5,6 +5,7 @@ mod cases;
 mod env;
 mod events;
 mod handlers;
+mod limits;
 mod logs;
 mod modules;
 mod ops;

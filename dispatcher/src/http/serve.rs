@@ -17,17 +17,14 @@ use super::front::Front;
 use super::request::{self, Peer};
 use super::response;
 use crate::code::Code;
-use crate::line::{About, Begun, Cut, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
-use crate::placement::Failed;
+use crate::line::{
+    About, Begun, Cut, MOVE_COUNT_MAX, NotTaken, Reply, ReplyBody, RequestBody, RequestId,
+};
+use crate::placement::{Failed, NoRoom};
 use crate::problem::{self, Problem};
 use crate::registry::{self, Custom};
 use crate::tasks::Tasks;
 use crate::trace::Trace;
-
-/// How often a request looks for an isolate that still takes it.
-const MOVE_COUNT_MAX: u32 = 8;
-/// Bytes of a path that the tail keeps.
-const PATH_BYTES_MAX: usize = 512;
 
 /// Where a request is served: the server, the connection, the thread.
 #[derive(Clone)]
@@ -179,7 +176,7 @@ impl Run<'_> {
         let method = self.parts.method.as_str();
         let mut runs = 0;
         loop {
-            let again = copy(&body);
+            let again = body.again();
             let begun = self.begin(body).await?;
             runs += 1;
             match begun.reply().await {
@@ -205,14 +202,12 @@ impl Run<'_> {
         let placement = &self.place.front.placement;
         let since = Instant::now();
         for _ in 0..MOVE_COUNT_MAX {
-            let line = placement.line(&self.code, &self.place.tasks).await;
-            let line = line.map_err(|failed| not_started(failed, &self.code))?;
-            let permit = match line.permit().await {
-                Ok(permit) => permit,
-                Err(NotTaken::Closed) => continue,
-                Err(NotTaken::Full) => return Err(response::queue_full().into()),
-                Err(NotTaken::TooLarge) => return Err(Failure::Overloaded.into()),
-            };
+            let permit = placement.permit(&self.code, &self.place.tasks).await;
+            let permit = permit.map_err(|why| match why {
+                NoRoom::NotStarted(failed) => not_started(failed, &self.code),
+                NoRoom::Full => response::queue_full().into(),
+                NoRoom::Closed => Failure::Overloaded.into(),
+            })?;
             let of = (self.parts, self.host);
             let begun = request::as_event(of, &self.place.peer, &self.place.front.trusted, |e| {
                 Begun::begin(permit, e, body, self.about())
@@ -230,21 +225,10 @@ impl Run<'_> {
     }
 
     fn about(&self) -> About {
-        let path = self.parts.uri.path();
-        let end = path.floor_char_boundary(PATH_BYTES_MAX);
-        let path = path.get(..end).unwrap_or_default().into();
+        let path = About::clip(self.parts.uri.path()).into();
         let method: Method = self.parts.method.clone();
         let (request, trace) = self.ids;
         About { request, trace, handler: Handler::Fetch, method, path, status: 0, hops: 0 }
-    }
-}
-
-/// The same body once more, if it was not a stream.
-fn copy(body: &RequestBody) -> Option<RequestBody> {
-    match body {
-        RequestBody::None => Some(RequestBody::None),
-        RequestBody::Inline(bytes) => Some(RequestBody::Inline(bytes.clone())),
-        RequestBody::Stream { .. } => None,
     }
 }
 

@@ -27,11 +27,8 @@ pub(super) struct Again {
 impl Again {
     /// Of a call that is to begin. Its bodies move with the event.
     pub(super) fn of(service: &Arc<Service>, made: &Made) -> Self {
-        let (arguments, is_long) = match &made.arguments {
-            RequestBody::None => (RequestBody::None, false),
-            RequestBody::Inline(bytes) => (RequestBody::Inline(bytes.clone()), false),
-            RequestBody::Stream { .. } => (RequestBody::None, true),
-        };
+        let here = made.arguments.again();
+        let (is_long, arguments) = (here.is_none(), here.unwrap_or(RequestBody::None));
         let with = made.with.iter().map(|with| match with {
             With::Capability(capability) => With::Capability(capability.clone()),
             With::Body(_) => With::Body(RequestBody::None),

@@ -53,6 +53,16 @@ pub struct About {
     pub hops: u32,
 }
 
+/// Bytes of a path or of a method's name that the tail keeps.
+const PATH_BYTES_MAX: usize = 512;
+
+impl About {
+    /// As much of a path as the tail keeps.
+    pub fn clip(path: &str) -> &str {
+        path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or_default()
+    }
+}
+
 /// A request as the isolate sees it, without its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
@@ -86,6 +96,20 @@ pub enum RequestBody {
         length: Option<u64>,
     },
 }
+
+impl RequestBody {
+    /// The same once more, if it is not a stream.
+    pub fn again(&self) -> Option<Self> {
+        match self {
+            Self::None => Some(Self::None),
+            Self::Inline(bytes) => Some(Self::Inline(bytes.clone())),
+            Self::Stream { .. } => None,
+        }
+    }
+}
+
+/// How often whoever has an event looks for an isolate that still takes it.
+pub const MOVE_COUNT_MAX: u32 = 8;
 
 /// Why a line does not take an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,7 +13,7 @@ use bindery_wire::value::{FORMAT, INLINE_BYTES_MAX, OWN_SLOTS};
 use bytes::Bytes;
 
 use super::call::{Calling, NO_EVENT, too_many};
-use super::event::Client;
+use super::event::{Client, MOVE_COUNT_MAX};
 use super::hear::Heard;
 use super::methods::{self, Came, First, Made, Methods, Place, Remote, Soon, Waiting};
 use super::outside::Refused;
@@ -21,11 +21,6 @@ use super::slots::{Owner, To};
 use super::{About, Line, NotTaken, RequestBody, Table, Violation};
 use crate::limit::RPC_VALUE;
 use crate::rpc::{Capability, Export, Props, Service, Target as Callee, Value, What, why};
-
-/// How often a call looks for an isolate that still takes it.
-const MOVE_COUNT_MAX: u32 = 8;
-/// Bytes of a method's name that the tail keeps.
-const NAME_BYTES_MAX: usize = 512;
 
 /// Calls that wait for one to begin.
 type Queue = std::vec::IntoIter<(u32, Made)>;
@@ -409,7 +404,7 @@ fn of_method(about: About, made: &Made) -> About {
     About {
         handler: Handler::Rpc,
         method: http::Method::GET,
-        path: name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or("").into(),
+        path: About::clip(&name).into(),
         status: 0,
         ..about
     }

@@ -37,7 +37,9 @@ mod upload;
 pub use body::{Broken, Download};
 pub use call::too_many;
 pub use end::Sweep;
-pub use event::{About, Begun, Event, NotTaken, Reply, ReplyBody, RequestBody, RequestId};
+pub use event::{
+    About, Begun, Event, MOVE_COUNT_MAX, NotTaken, Reply, ReplyBody, RequestBody, RequestId,
+};
 pub use hear::Violation;
 pub use io::{End, Io};
 pub use outside::{Answer, Ask, Call, Encoded, Fetched, FetchedBody, Outside, Refused, Unread};

@@ -17,18 +17,14 @@ use super::encoded::unread;
 use super::{ONE_TIME_BODY, Workers, refused, wrong};
 use crate::code::Code;
 use crate::line::{
-    self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, NotTaken, Permit, Refused, Reply,
-    ReplyBody, RequestBody, Upload,
+    self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, MOVE_COUNT_MAX, NotTaken, Permit,
+    Refused, Reply, ReplyBody, RequestBody, Upload,
 };
 use crate::loader;
-use crate::placement::Failed;
+use crate::placement::{Failed, NoRoom};
 use crate::registry;
 use crate::rpc::{Service, Target};
 
-/// How often a call looks for an isolate that still takes it.
-const MOVE_COUNT_MAX: u32 = 8;
-/// Bytes of a path that the tail keeps.
-const PATH_BYTES_MAX: usize = 512;
 /// Bytes of a URL that an error's text shows.
 const URL_BYTES_SHOWN: usize = 100;
 
@@ -45,7 +41,7 @@ pub(super) async fn fetch(
     let limits = &call.code.limits;
     let (mut body, mut redirects) = (call.body, 0);
     loop {
-        let again = copy(&body);
+        let again = body.again();
         let (status, headers, answer) = run.to_head(body).await?;
         let next = redirect::next(status, run.request.method.as_str()).filter(|_| call.follow);
         let Some((next, location)) = next.zip(location(&headers)) else {
@@ -79,16 +75,14 @@ pub(super) async fn room(
 ) -> Result<Permit, Refused> {
     check_hops(hops)?;
     let code = find(workers, caller, service).await?;
-    for _ in 0..MOVE_COUNT_MAX {
-        let line = workers.placement.line(&code, &workers.tasks).await;
-        let line = line.map_err(|failed| not_started(&code, &failed))?;
-        match line.permit().await {
-            Ok(permit) => return Ok(permit),
-            Err(NotTaken::Closed) => {}
-            Err(NotTaken::Full | NotTaken::TooLarge) => break,
-        }
-    }
-    Err(overloaded(&code))
+    permit(workers, &code).await
+}
+
+async fn permit(workers: &Workers, code: &Arc<Code>) -> Result<Permit, Refused> {
+    workers.placement.permit(code, &workers.tasks).await.map_err(|why| match why {
+        NoRoom::NotStarted(failed) => not_started(code, &failed),
+        NoRoom::Full | NoRoom::Closed => overloaded(code),
+    })
 }
 
 fn check_hops(hops: u32) -> Result<(), Refused> {
@@ -100,15 +94,6 @@ fn check_hops(hops: u32) -> Result<(), Refused> {
          {HOP_COUNT_MAX} is the limit. This can happen e.g. if you have a Worker that calls other \
          Workers recursively."
     )))
-}
-
-/// The same body once more, if it was not a stream.
-fn copy(body: &RequestBody) -> Option<RequestBody> {
-    match body {
-        RequestBody::None => Some(RequestBody::None),
-        RequestBody::Inline(bytes) => Some(RequestBody::Inline(bytes.clone())),
-        RequestBody::Stream { .. } => None,
-    }
 }
 
 /// Where a response's headers lead to.
@@ -169,7 +154,7 @@ impl Request {
             trace: call.trace,
             handler: Handler::Fetch,
             method: method.clone(),
-            path: clip(url.path()).into(),
+            path: About::clip(url.path()).into(),
             status: 0,
             hops: call.hops + 1,
         };
@@ -228,10 +213,6 @@ fn headers(sent: &[u8], host: &str) -> Result<Vec<u8>, Refused> {
     Ok(headers)
 }
 
-fn clip(path: &str) -> &str {
-    path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or_default()
-}
-
 /// An event that is to be run.
 struct Run<'a> {
     workers: &'a Workers,
@@ -243,7 +224,7 @@ struct Run<'a> {
 impl Run<'_> {
     async fn to_head(&self, mut body: RequestBody) -> Result<(u16, Bytes, ReplyBody), Refused> {
         for _ in 0..MOVE_COUNT_MAX {
-            let again = copy(&body);
+            let again = body.again();
             match self.begin(body).await?.reply().await {
                 Reply::Head { status, headers, body } => return Ok((status, headers, body)),
                 Reply::NotTaken(held) => match held.or(again) {
@@ -265,18 +246,12 @@ impl Run<'_> {
     /// Gives the event to an isolate that takes it.
     async fn begin(&self, mut body: RequestBody) -> Result<Begun, Refused> {
         for _ in 0..MOVE_COUNT_MAX {
-            let line = self.workers.placement.line(&self.code, &self.workers.tasks).await;
-            let line = line.map_err(|failed| not_started(&self.code, &failed))?;
+            let permit = permit(self.workers, &self.code).await?;
             if let Some(name) = self.service.entrypoint.as_deref()
-                && line.exports(name) == Some(false)
+                && permit.line().and_then(|line| line.exports(name)) == Some(false)
             {
                 return Err(refused(format!("Worker has no such entrypoint: {name}")));
             }
-            let permit = match line.permit().await {
-                Ok(permit) => permit,
-                Err(NotTaken::Closed) => continue,
-                Err(NotTaken::Full | NotTaken::TooLarge) => break,
-            };
             let Request { method, url, headers, about } = &self.request;
             let entrypoint = self.service.entrypoint.as_deref();
             let (method, props) = (method.as_str(), &self.service.props);

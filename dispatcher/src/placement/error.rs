@@ -29,3 +29,14 @@ impl Failed {
         matches!(self, Self::Refused(..) | Self::Host(_))
     }
 }
+
+/// Why there is no room for an event.
+#[derive(Clone, Debug)]
+pub enum NoRoom {
+    /// There is no isolate.
+    NotStarted(Failed),
+    /// As many events wait for the isolate as may.
+    Full,
+    /// One isolate after the other ended.
+    Closed,
+}

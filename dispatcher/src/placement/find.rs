@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 use super::group::{Group, More, Starting};
 use super::start::{Job, Kind};
-use super::{Entry, Failed, Key, Live, Placement, Ready};
+use super::{Entry, Failed, Key, Live, NoRoom, Placement, Ready};
 use crate::code::Code;
-use crate::line::Line;
+use crate::line::{Line, MOVE_COUNT_MAX, NotTaken, Permit};
 use crate::tasks::Tasks;
 
 /// A version that did not start is not tried again for this long.
@@ -35,6 +35,19 @@ impl Placement {
             Found::Wait(started) => wait(started).await.map(|ready| ready.line),
             Found::WaitOr(started, line) => Ok(wait(started).await.map_or(line, |r| r.line)),
         }
+    }
+
+    /// Room for one more event in an isolate of `code`, as [`Placement::line`] finds it. Cancel-safe.
+    pub async fn permit(&self, code: &Arc<Code>, tasks: &Tasks) -> Result<Permit, NoRoom> {
+        for _ in 0..MOVE_COUNT_MAX {
+            let line = self.line(code, tasks).await.map_err(NoRoom::NotStarted)?;
+            match line.permit().await {
+                Ok(permit) => return Ok(permit),
+                Err(NotTaken::Closed) => {}
+                Err(NotTaken::Full | NotTaken::TooLarge) => return Err(NoRoom::Full),
+            }
+        }
+        Err(NoRoom::Closed)
     }
 
     /// Starts `code` to see whether it does; the isolate stays for the first request. What is

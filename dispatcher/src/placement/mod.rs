@@ -18,7 +18,7 @@ mod start;
 mod sweep;
 
 pub use compiled::Compiled;
-pub use error::Failed;
+pub use error::{Failed, NoRoom};
 pub use sweep::SWEEP_EVERY;
 
 use std::collections::HashMap;
