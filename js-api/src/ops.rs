@@ -1,7 +1,8 @@
 //! Which of the engine's ops a tenant's isolate may run.
 //!
-//! Everything that is not in [`ALLOWED`] throws, whoever calls it: the list says for each op why
-//! it stays. A test prints it beside the ops that exist.
+//! What is not in [`ALLOWED`] is not there; the engine's own ops, which are always there, throw
+//! instead, whoever calls them. The list says for each why it stays. A test prints it beside the ops
+//! that exist.
 
 use deno_core::OpDecl;
 

@@ -49,14 +49,20 @@ async fn an_idle_isolate_goes_with_its_thread() {
         host.get(&tenant, "/").await.expect_status(200);
     }
     until("the pools to be full", async || blanks() == 4).await;
+    // An isolate is idle from when its event's end was heard.
+    for number in 0..8 {
+        host.record(&format!("t{number}"), "outcome").await;
+    }
     assert_eq!(host.server().placement().isolate_count(), 8);
     assert!(threads() >= base + 8, "{} threads, {base} before", threads());
     // Not a moment too early ...
     host.clock().advance(Duration::from_secs(30));
     host.get("t0", "/").await.expect_status(200);
+    until("its end", async || host.logs("t0").await.len() == 2).await;
     host.clock().advance(Duration::from_secs(40));
     until("seven to go", async || host.server().placement().isolate_count() == 1).await;
     assert_eq!(host.get("t0", "/").await.expect_status(200).text(), "hi");
+    until("its end", async || host.logs("t0").await.len() == 3).await;
     host.clock().advance(Duration::from_secs(70));
     until("the last to go", async || host.server().placement().isolate_count() == 0).await;
     until("their threads to end", async || threads() <= base && blanks() == 4).await;

@@ -123,9 +123,10 @@ impl Visit<'_> {
             self.reclaim(&plan).await?;
             let next = self.serve(&queue, &plan).await?;
             served |= next == Next::Now;
+            // In this order: what is waited for below is never later than it is to be.
+            let since = clock.elapsed();
             let now_ms = self.inner.now_ms();
-            let left = until.saturating_sub(clock.elapsed());
-            if left.is_zero() {
+            if since >= until {
                 return self.leave(attending, now_ms, 0).await;
             }
             let busy = !self.inner.live.running(self.of).is_empty();
@@ -150,7 +151,9 @@ impl Visit<'_> {
                 // Who waits with nothing to do does not keep the server from ending.
                 _ = serving.wait_for(|serving| !serving) => {}
                 () = attending.woken() => served |= busy,
-                () = clock.sleep(left.min(Duration::from_millis(wait_ms))) => served = false,
+                () = clock.sleep_until(until.min(since + Duration::from_millis(wait_ms))) => {
+                    served = false;
+                }
             }
         }
     }

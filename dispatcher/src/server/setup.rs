@@ -67,9 +67,11 @@ pub(super) async fn sweep(
         let _ = ending.wait_for(|ending| *ending).await;
     };
     tokio::pin!(ended);
+    let mut next = clock.elapsed() + SWEEP_EVERY;
     loop {
         tokio::select! {
-            () = clock.sleep(SWEEP_EVERY) => {
+            () = clock.sleep_until(next) => {
+                next = clock.elapsed() + SWEEP_EVERY;
                 placement.sweep();
                 egress.sweep();
             }
