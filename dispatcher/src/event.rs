@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 
 use crate::clock::{Clock, Millis};
 use crate::code::Code;
-use crate::line::{About, Begun, MOVE_COUNT_MAX, NotTaken, Reply, RequestId};
+use crate::line::{About, Begun, Line, MOVE_COUNT_MAX, NotTaken, Reply, RequestId};
 use crate::placement::{Failed, NoRoom, Placement};
 use crate::rpc::Props;
 use crate::tasks::Tasks;
@@ -174,16 +174,17 @@ impl Events {
         about: About,
     ) -> Result<Begun, Begin> {
         let To { entrypoint, props, limits } = to;
-        let permit = self.placement.permit(code, &self.tasks).await;
+        let handler = kind.handler();
+        let fits = |line: &Line| line.has(entrypoint, handler) != Some(false);
+        let permit = self.placement.permit(code, &self.tasks, fits).await;
         let permit = permit.map_err(|why| match why {
             NoRoom::NotStarted(failed) => Begin::Failed(failed.into()),
             NoRoom::Full | NoRoom::Closed => Begin::Failed(Error::Full),
+            NoRoom::Unfit => {
+                let export = entrypoint.unwrap_or("default").to_owned();
+                Begin::Failed(Error::NoHandler { export, handler })
+            }
         })?;
-        let handler = kind.handler();
-        if permit.line().and_then(|line| line.has(entrypoint, handler)) == Some(false) {
-            let export = entrypoint.unwrap_or("default").to_owned();
-            return Err(Begin::Failed(Error::NoHandler { export, handler }));
-        }
         let refused = |refused| match refused {
             NotTaken::Closed => Begin::Closed,
             NotTaken::Full => Begin::Failed(Error::Full),

@@ -202,11 +202,11 @@ impl Run<'_> {
         let placement = &self.place.front.placement;
         let since = Instant::now();
         for _ in 0..MOVE_COUNT_MAX {
-            let permit = placement.permit(&self.code, &self.place.tasks).await;
+            let permit = placement.permit(&self.code, &self.place.tasks, |_| true).await;
             let permit = permit.map_err(|why| match why {
                 NoRoom::NotStarted(failed) => not_started(failed, &self.code),
                 NoRoom::Full => response::queue_full().into(),
-                NoRoom::Closed => Failure::Overloaded.into(),
+                NoRoom::Closed | NoRoom::Unfit => Failure::Overloaded.into(),
             })?;
             let of = (self.parts, self.host);
             let begun = request::as_event(of, &self.place.peer, &self.place.front.trusted, |e| {

@@ -17,8 +17,8 @@ use super::encoded::unread;
 use super::{ONE_TIME_BODY, Workers, refused, wrong};
 use crate::code::Code;
 use crate::line::{
-    self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, MOVE_COUNT_MAX, NotTaken, Permit,
-    Refused, Reply, ReplyBody, RequestBody, Upload,
+    self, About, Begun, Call, Cut, Event, Fetched, FetchedBody, Line, MOVE_COUNT_MAX, NotTaken,
+    Permit, Refused, Reply, ReplyBody, RequestBody, Upload,
 };
 use crate::loader;
 use crate::placement::{Failed, NoRoom};
@@ -75,12 +75,21 @@ pub(super) async fn room(
 ) -> Result<Permit, Refused> {
     check_hops(hops)?;
     let code = find(workers, caller, service).await?;
-    permit(workers, &code).await
+    permit(workers, &code, None).await
 }
 
-async fn permit(workers: &Workers, code: &Arc<Code>) -> Result<Permit, Refused> {
-    workers.placement.permit(code, &workers.tasks).await.map_err(|why| match why {
+/// Room for an event in an isolate of `code`, which has the export, if one is named.
+async fn permit(
+    workers: &Workers,
+    code: &Arc<Code>,
+    export: Option<&str>,
+) -> Result<Permit, Refused> {
+    let fits = |line: &Line| export.is_none_or(|name| line.exports(name) != Some(false));
+    workers.placement.permit(code, &workers.tasks, fits).await.map_err(|why| match why {
         NoRoom::NotStarted(failed) => not_started(code, &failed),
+        NoRoom::Unfit => {
+            refused(format!("Worker has no such entrypoint: {}", export.unwrap_or_default()))
+        }
         NoRoom::Full | NoRoom::Closed => overloaded(code),
     })
 }
@@ -246,14 +255,9 @@ impl Run<'_> {
     /// Gives the event to an isolate that takes it.
     async fn begin(&self, mut body: RequestBody) -> Result<Begun, Refused> {
         for _ in 0..MOVE_COUNT_MAX {
-            let permit = permit(self.workers, &self.code).await?;
-            if let Some(name) = self.service.entrypoint.as_deref()
-                && permit.line().and_then(|line| line.exports(name)) == Some(false)
-            {
-                return Err(refused(format!("Worker has no such entrypoint: {name}")));
-            }
-            let Request { method, url, headers, about } = &self.request;
             let entrypoint = self.service.entrypoint.as_deref();
+            let permit = permit(self.workers, &self.code, entrypoint).await?;
+            let Request { method, url, headers, about } = &self.request;
             let (method, props) = (method.as_str(), &self.service.props);
             let (url, limits) = (url.as_str(), &self.service.limits);
             let event = Event { entrypoint, method, url, headers, cf: "", props, limits };

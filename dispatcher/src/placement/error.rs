@@ -35,6 +35,8 @@ impl Failed {
 pub enum NoRoom {
     /// There is no isolate.
     NotStarted(Failed),
+    /// The worker has nothing that would run it.
+    Unfit,
     /// As many events wait for the isolate as may.
     Full,
     /// One isolate after the other ended.

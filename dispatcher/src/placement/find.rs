@@ -37,10 +37,19 @@ impl Placement {
         }
     }
 
-    /// Room for one more event in an isolate of `code`, as [`Placement::line`] finds it. Cancel-safe.
-    pub async fn permit(&self, code: &Arc<Code>, tasks: &Tasks) -> Result<Permit, NoRoom> {
+    /// Room for one more event in an isolate of `code`, as [`Placement::line`] finds it. What would
+    /// not run there, as `fits` says, does not wait for room either. Cancel-safe.
+    pub async fn permit(
+        &self,
+        code: &Arc<Code>,
+        tasks: &Tasks,
+        fits: impl Fn(&Line) -> bool,
+    ) -> Result<Permit, NoRoom> {
         for _ in 0..MOVE_COUNT_MAX {
             let line = self.line(code, tasks).await.map_err(NoRoom::NotStarted)?;
+            if !fits(&line) {
+                return Err(NoRoom::Unfit);
+            }
             match line.permit().await {
                 Ok(permit) => return Ok(permit),
                 Err(NotTaken::Closed) => {}

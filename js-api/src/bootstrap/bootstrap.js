@@ -56,6 +56,15 @@ Object.defineProperty(abort.AbortSignal, "timeout", {
   }.timeout,
 });
 
+// Nobody could fetch what they name.
+for (const name of ["createObjectURL", "revokeObjectURL"]) {
+  url.URL[name] = {
+    [name]() {
+      throw new Error(`URL.${name}() is not implemented`);
+    },
+  }[name];
+}
+
 class Navigator {
   get userAgent() {
     return "Cloudflare-Workers";

@@ -167,4 +167,11 @@ export default {
     t.ok(error instanceof Error);
     t.equal(DOMException.ABORT_ERR, 20);
   },
+
+  "objects have no URLs"(env, t) {
+    for (const name of ["createObjectURL", "revokeObjectURL"]) {
+      const error = t.throws(() => URL[name](new Blob(["x"])), Error);
+      t.equal(error.message, `URL.${name}() is not implemented`);
+    }
+  },
 };
