@@ -224,5 +224,6 @@ fn fill(report: &mut Report, rates: &Rates) {
     }
     let columns = ["body", "bindery MB/s", "workerd MB/s", "ratio", "bare MB/s", "ratio"];
     report.table("medians of the rounds, ratios to workerd", &columns, rows);
-    report.note("bare: a server without HTTP or JavaScript, the most that this machine gives");
+    report
+        .note("bare: a server that writes bytes from its memory, the most that this machine gives");
 }

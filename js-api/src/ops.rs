@@ -4,6 +4,9 @@
 //! instead, whoever calls them. The list says for each why it stays. A test prints it beside the ops
 //! that exist.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use deno_core::OpDecl;
 
 use crate::door::ops::{op_denied, op_rethrow};
@@ -20,7 +23,10 @@ pub(crate) fn allowed(op: OpDecl) -> OpDecl {
 /// Whether an op stays: every one of the door's, and those of the engine and of its crates that
 /// [`ALLOWED`] names.
 pub fn is_allowed(name: &str) -> bool {
-    name.starts_with("op_door_") || ALLOWED.iter().any(|(_, names)| names.contains(&name))
+    /// Asked for each op of each isolate that starts.
+    static NAMES: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| ALLOWED.iter().flat_map(|(_, names)| *names).copied().collect());
+    name.starts_with("op_door_") || NAMES.contains(name)
 }
 
 /// The ops that stay, each group with its reason.
